@@ -1,0 +1,49 @@
+"""What every scoped or audited table needs in the database, written once."""
+
+from alembic import op
+
+APP = "tksk_app"
+SCOPE_INDEXES = ("province_code", "regency_code", "district_code", "created_at")
+
+# One expression for every level and any number of regions. The sub-select is evaluated once per query; an unset or
+# empty setting yields NULL, so nothing is visible. The index is reached by the caller's own predicate (wall one),
+# whose equalities are leakproof and therefore planned below this barrier.
+_REGIONS = "(SELECT string_to_array(nullif(current_setting('app.regions', true), ''), ','))"
+_AGENCY = "(SELECT nullif(current_setting('app.agency', true), '')::uuid)"
+_INSIDE = f"ARRAY['ID', province_code, regency_code, district_code, region_code] && {_REGIONS}"
+
+
+def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_visible: str = "") -> None:
+    """Generated region columns, the list indexes, and the forced row policy."""
+    for column, length in (("province_code", 2), ("regency_code", 5), ("district_code", 8)):
+        op.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column}")
+        op.execute(
+            f'ALTER TABLE {table} ADD COLUMN {column} text COLLATE "C" GENERATED ALWAYS AS '
+            f"(CASE WHEN length(region_code) >= {length} THEN left(region_code, {length}) END) STORED"
+        )
+        op.execute(f"CREATE INDEX ix_{table}_{column} ON {table} ({column}, created_at, id)")
+    op.execute(f"CREATE INDEX ix_{table}_created_at ON {table} (created_at, id)")
+    inside = f"({_INSIDE}) OR agency_id = {_AGENCY}" if addressed_to_agency else _INSIDE
+    force_policy(table, f"({inside}) OR {or_visible}" if or_visible else inside)
+
+
+def force_policy(table: str, visible: str) -> None:
+    """Everyone but the owner sees and writes only rows for which `visible` holds."""
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY region_scope ON {table} TO {APP} USING ({visible}) WITH CHECK ({visible})")
+    op.execute(f"CREATE POLICY owner ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
+
+
+def audit(table: str, *hidden: str) -> None:
+    """Field-level history by trigger, so that no write path can forget it. Values of `hidden` columns are not kept."""
+    arguments = ", ".join(f"'{column}'" for column in ("create_digest", *hidden))
+    op.execute(
+        f"CREATE TRIGGER record_change AFTER INSERT OR UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION app.record_change({arguments})"
+    )
+    op.execute(f"CREATE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION app.touch()")
+
+
+def grant(table: str, *privileges: str) -> None:
+    op.execute(f"GRANT {', '.join(privileges)} ON {table} TO {APP}")

@@ -1,0 +1,1 @@
+"""Engine, sessions, row scope and tables."""

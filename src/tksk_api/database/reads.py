@@ -1,0 +1,330 @@
+"""Compiled reads: a Read schema plus its table become one SQL statement whose JSON passes through as bytes.
+
+One statement in one round trip admits the caller, sets the scope for the row policies, applies the caller's own
+predicate, builds the JSON and leaves the access row. See docs/decisions/0002-compiled-reads.md.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from cachetools import LRUCache
+from pydantic import BaseModel
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.admission import ENTER, Admission, Principal, admit
+from tksk_api.database.scope import NATIONAL, RegionScope
+from tksk_api.errors import DomainError, not_found
+
+_DIALECT = PGDialect_asyncpg(paramstyle="numeric_dollar")
+_ADMIT = ENTER.format(session="$1", roles="$2", request="$3", operation="$4", read="$5")
+_ADMIT_ARGUMENTS = 7  # the five of app.enter, then the scope the statement was compiled for
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One resource as it leaves the house: JSON bytes and the version behind its ETag."""
+
+    id: UUID | str
+    body: bytes
+    version: int | None
+    created: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: the items as JSON array members and, when more follow, the sort key of the last one shown."""
+
+    items: bytes
+    last_key: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """A checked list request: `filters` only the ones given, `after` the sort key to continue behind."""
+
+    limit: int
+    sort: str
+    filters: Mapping[str, Any]
+    after: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An allowed order by never-null columns of the schema; the id is appended, so the order is total."""
+
+    columns: tuple[str, ...]
+    descending: bool = True
+
+
+NEWEST_FIRST = Sort(("created_at",))
+Filter = Callable[[Any], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        return [values[name] if name in values else self.constants[name] for name in self.names]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a reader may see of a table, derived from its Read schema.
+
+    `columns` gives the expression of each schema field that is not a plain column. `subject` names the field that
+    holds the person a row is about: reading it leaves an access row. `filters` are the list's query parameters as
+    functions from a bound value to a criterion, `sorts` its allowed orders, the first one the default.
+    `scope_table` is the table whose region decides, when it is not the table itself.
+    """
+
+    schema: type[BaseModel]
+    table: Table
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    source: FromClause | None = None
+    where: tuple[ColumnElement[bool], ...] = ()
+    subject: str | None = None
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    sorts: Mapping[str, Sort] = field(default_factory=lambda: {"-created_at": NEWEST_FIRST})
+    scoped: bool = True
+    scope_table: Table | None = None
+    key: str = "id"
+
+    @cached_property
+    def _statements(self) -> dict[Any, _Compiled]:
+        return {}
+
+    @property
+    def default_sort(self) -> str:
+        return next(iter(self.sorts))
+
+    def projection(self) -> list[ColumnElement[Any]]:
+        """One labelled expression per schema field, in its order. Raises KeyError for a field nothing provides."""
+        return [
+            (self.columns[name] if name in self.columns else self.table.c[name]).label(name)
+            for name in self.schema.model_fields
+        ]
+
+    def select(self, scope: RegionScope) -> Select[Any]:
+        statement = select(*self.projection()).where(*self.where)
+        if self.scoped:
+            statement = statement.where(scope.predicate(self.scope_table if self.scope_table is not None else self.table))
+        return statement.select_from(self.source if self.source is not None else self.table)
+
+    def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
+        """`body, version, subject` of the row whose key is bound as `key`."""
+        key = self.table.c[self.key]
+        rows = self.select(scope).where(key == bindparam("key", type_=key.type)).limit(1)
+        if admitted:
+            rows = rows.where(literal_column("caller.allowed"))
+        row = rows.subquery("r")
+        return select(
+            cast(func.row_to_json(literal_column("r")), Text).label("body"),
+            (row.c.version if "version" in row.c else literal_column("NULL::int")).label("version"),
+            (row.c[self.subject] if self.subject else literal_column("NULL::uuid")).label("subject"),
+        )
+
+    def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
+        """`items, subjects, found, k0..kn`: one aggregated row; one item more than the page tells whether more follow."""
+        sort = self.sorts[request.sort]
+        names = (*sort.columns, self.key)
+        rows = self.select(scope)
+        expressions = {label.name: label.element for label in self.projection()}
+        keys = [expressions[name] for name in names]
+        for name in sorted(request.filters):
+            rows = rows.where(self.filters[name](bindparam(f"filter_{name}")))
+        if request.after is not None:
+            bound = tuple_(*(bindparam(f"after_{i}", type_=key.type) for i, key in enumerate(keys)))
+            position = tuple_(*keys)
+            rows = rows.where(position < bound if sort.descending else position > bound)
+        if admitted:
+            rows = rows.where(literal_column("caller.allowed"))
+        order = [key.desc() if sort.descending else key.asc() for key in keys]
+        row = rows.order_by(*order).limit(bindparam("limit") + 1).subquery("r")
+        shown = [row.c[name].desc() if sort.descending else row.c[name].asc() for name in names]
+        numbered = select(
+            cast(func.row_to_json(literal_column("r")), Text).label("body"),
+            (row.c[self.subject] if self.subject else literal_column("NULL::uuid")).label("subject"),
+            func.row_number().over(order_by=shown).label("n"),
+            *(row.c[name].label(f"k{index}") for index, name in enumerate(names)),
+        ).subquery("s")
+        inside = numbered.c.n <= bindparam("limit")
+        last = numbered.c.n == bindparam("limit")
+        return select(
+            func.string_agg(numbered.c.body, literal_column("',' ORDER BY s.n")).filter(inside).label("items"),
+            func.array_agg(numbered.c.subject).filter(inside).label("subjects"),
+            func.count().label("found"),
+            *(
+                func.array_agg(numbered.c[f"k{i}"]).filter(last).label(f"k{i}")  # a one-element array, for any type
+                for i in range(len(names))
+            ),
+        )
+
+    def compiled(self, key: Any, build: Callable[[], Executable], *, wrap: str | None) -> _Compiled:
+        """Compile once per key; `wrap` is the admission statement around it, whose parameters come first."""
+        statement = self._statements.get(key)
+        if statement is None:
+            compiled: Any = build().compile(dialect=_DIALECT)
+            sql = str(compiled)
+            if wrap is not None:
+                sql = wrap.format(inner=re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql))
+            statement = _Compiled(sql, tuple(compiled.positiontup), compiled.params)
+            self._statements[key] = statement
+        return statement
+
+    async def stored(self, session: AsyncSession, key: UUID | str, *, created: bool = False) -> Stored:
+        """The row as a reader would get it, inside the writer's own transaction. Raises not_found."""
+        connection = await session.connection()
+        row = (await connection.execute(self._writer_statement, {"key": key})).first()
+        if row is None:
+            raise not_found()
+        return Stored(key, row.body.encode(), row.version, created)
+
+    @cached_property
+    def _writer_statement(self) -> Select[Any]:
+        return self.select_one(NATIONAL)  # the row policy holds the writer's scope
+
+
+_LOG = """, logged AS (
+    INSERT INTO access_log (user_id, session_id, role, request_id, operation, subject_ids)
+    SELECT caller.user_id, $1, caller.role, $3, $4, {subjects} FROM caller, found WHERE {when})"""
+
+
+def _wrap(*, logged: str, when: str) -> str:
+    # LATERAL with a reference to `caller` and a LIMIT inside keeps the order: first app.enter, then the rows.
+    log = _LOG.format(subjects=logged, when=when) if logged else ""
+    return (
+        f"WITH caller AS MATERIALIZED ({_ADMIT}), "
+        "found AS MATERIALIZED (SELECT x.* FROM caller CROSS JOIN LATERAL ({inner}) x "
+        "WHERE caller.allowed AND caller.regions = $6 AND caller.agency_id IS NOT DISTINCT FROM $7)"
+        f"{log} SELECT caller.*, found.* FROM caller LEFT JOIN found ON true"
+    )
+
+
+_WRAP_ONE = {True: _wrap(logged="ARRAY[found.subject]", when="found.subject IS NOT NULL"), False: _wrap(logged="", when="")}
+_WRAP_PAGE = {True: _wrap(logged="found.subjects", when="found.found > 0"), False: _wrap(logged="", when="")}
+
+
+class ReadPool:
+    """The pool of bare connections, and what was last seen of each session, to choose a statement by.
+
+    The hint decides only which SQL text is sent; the database compares it with the caller's regions of this very
+    moment and answers nothing when they differ, so a stale hint costs a second trip and never shows a row.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", acquire_timeout: float) -> None:
+        self._pool = pool
+        self._timeout = acquire_timeout
+        self.hints: LRUCache[UUID, RegionScope] = LRUCache(maxsize=50_000)
+
+    async def fetchrow(self, sql: str, arguments: list[Any]) -> Any:
+        """One statement on one connection; a connection that died in the pool is replaced once."""
+        for attempt in (1, 2):
+            try:
+                async with self._pool.acquire(timeout=self._timeout) as connection:
+                    return await connection.fetchrow(sql, *arguments)
+            except (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, ConnectionResetError, OSError):
+                if attempt == 2:
+                    raise
+            except asyncpg.exceptions.AdminShutdownError:
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads for one request. Without an admission it is the public's reader and sees unscoped resources only."""
+
+    pool: ReadPool
+    admission: Admission | None
+
+    async def one(self, resource: Resource, key: UUID | str) -> Stored:
+        """The resource with this key. Raises not_found when it is missing or outside the scope."""
+        row = await self._fetch(
+            resource,
+            "one",
+            lambda scope: resource.select_one(scope, admitted=self.admission is not None),
+            {"key": key},
+            _WRAP_ONE[resource.subject is not None],
+        )
+        if row is None or row["body"] is None:
+            raise not_found()
+        return Stored(key, row["body"].encode(), row["version"])
+
+    async def page(self, resource: Resource, request: PageRequest) -> Page:
+        """A page of the resource in a total order; the cost does not depend on how far back it lies."""
+        values = {"limit": request.limit}
+        values.update({f"filter_{name}": value for name, value in request.filters.items()})
+        values.update({f"after_{index}": value for index, value in enumerate(request.after or ())})
+        row = await self._fetch(
+            resource,
+            ("page", request.sort, frozenset(request.filters), request.after is not None),
+            lambda scope: resource.select_page(scope, request, admitted=self.admission is not None),
+            values,
+            _WRAP_PAGE[resource.subject is not None],
+        )
+        if row is None or not row["found"]:
+            return Page(b"", None)
+        more = row["found"] > request.limit
+        last = tuple(row[f"k{i}"][0] for i in range(len(resource.sorts[request.sort].columns) + 1)) if more else None
+        return Page((row["items"] or "").encode(), last)
+
+    async def _fetch(
+        self, resource: Resource, kind: Any, build: Callable[[RegionScope], Executable], values: Mapping[str, Any], wrap: str
+    ) -> Any:
+        if self.admission is None:
+            if resource.scoped:
+                raise DomainError("unauthenticated")
+            statement = resource.compiled((kind, "public"), lambda: build(NATIONAL), wrap=None)
+            return await self.pool.fetchrow(statement.sql, statement.arguments(values))
+        admission = self.admission
+        hint = self.pool.hints.get(admission.session_id)
+        if hint is None:
+            hint = (await self.principal()).scope
+        for _ in range(2):
+            scope = hint
+            statement = resource.compiled((kind, scope.shape), lambda scope=scope: build(scope), wrap=wrap)  # type: ignore[misc]
+            arguments = statement.arguments({**values, **dict(scope.parameters())})
+            row = await self.pool.fetchrow(
+                statement.sql, [*admission.arguments(read=True), list(scope.regions), scope.agency_id, *arguments]
+            )
+            hint = self._remember(admit(admission, row))
+            if hint == scope:
+                return row
+        raise DomainError("unavailable", retry_after=1)  # the caller's regions changed twice within one request
+
+    async def principal(self) -> Principal:
+        """The caller, and nothing else. Raises what `admit` raises."""
+        if self.admission is None:
+            raise DomainError("unauthenticated")
+        row = await self.pool.fetchrow(_ADMIT, list(self.admission.arguments(read=True)))
+        principal = admit(self.admission, row)
+        self._remember(principal)
+        return principal
+
+    def _remember(self, principal: Principal) -> RegionScope:
+        self.pool.hints[principal.session_id] = principal.scope
+        return principal.scope

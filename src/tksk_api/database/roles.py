@@ -1,0 +1,41 @@
+"""The two database roles: the owner migrates, the app role reads and writes rows and owns nothing."""
+
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+APP_ROLE = "tksk_app"
+
+
+class UnsafeRoleError(RuntimeError):
+    """The app connects with a role that row policies do not bind."""
+
+
+async def ensure_app_role(owner_url: str, app_url: str) -> None:
+    """Create the app role (or renew its password) from the app's own address. Needs CREATEROLE.
+
+    Raises ValueError when the address names another role: policies and grants are made for `tksk_app`.
+    """
+    parts = urlsplit(app_url)
+    if unquote(parts.username or "") != APP_ROLE:
+        raise ValueError(f"TKSK_DATABASE_URL must sign in as {APP_ROLE}")
+    connection = await asyncpg.connect(owner_url)
+    try:
+        verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", APP_ROLE) else "CREATE"
+        password = await connection.fetchval("SELECT quote_literal($1::text)", unquote(parts.password or ""))
+        await connection.execute(f"{verb} ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE PASSWORD {password}")
+    finally:
+        await connection.close()
+
+
+async def refuse_unsafe_role(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Start-up check: neither superuser nor BYPASSRLS nor owner of a table. Raises UnsafeRoleError."""
+    unsafe = await connection.fetchval(
+        "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+        "WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND relowner = r.oid) FROM pg_roles r WHERE rolname = current_user"
+    )
+    if unsafe:
+        raise UnsafeRoleError(
+            "TKSK_DATABASE_URL signs in as a superuser, a BYPASSRLS role or the owner of the tables; "
+            f"row policies would not hold. Use the role {APP_ROLE} that `tksk migrate` creates."
+        )

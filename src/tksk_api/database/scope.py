@@ -1,0 +1,70 @@
+"""Row scope, said once: which regions, and for an agency which addressee, a caller may see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, or_, true
+
+NATION = "ID"
+_LEVELS = {2: "province_code", 5: "regency_code", 8: "district_code", 13: "region_code"}
+
+
+@dataclass(frozen=True)
+class RegionScope:
+    """A caller's regions (`("ID",)` is the whole nation) and, for agency users, the agency they speak for.
+
+    Regions are Kemendagri codes of 2, 5, 8 or 13 characters; a code covers itself and everything below it.
+    An empty scope sees nothing.
+    """
+
+    regions: tuple[str, ...] = ()
+    agency_id: str | None = None
+
+    @property
+    def is_national(self) -> bool:
+        return NATION in self.regions
+
+    @property
+    def shape(self) -> str:
+        """Names the predicate's SQL, so that one compiled statement serves every caller of the same shape."""
+        levels = "+".join(str(len(region)) for region in self.regions)
+        return f"{levels}/{'agency' if self.agency_id else ''}"
+
+    def contains(self, region_code: str | None) -> bool:
+        """Whether a row of this region lies inside; rows without a region belong to the nation."""
+        if self.is_national:
+            return True
+        return region_code is not None and any(
+            region_code == region or region_code.startswith(region + ".") for region in self.regions
+        )
+
+    def predicate(self, table: FromClause) -> ColumnElement[bool]:
+        """The WHERE of wall one. Values are bound as `scope_0..n` and `scope_agency` (see `parameters`)."""
+        if self.is_national:
+            return true()
+        columns = table.c
+        choices = [self._covers(columns, f"scope_{index}", region) for index, region in enumerate(self.regions)]
+        if self.agency_id and "agency_id" in columns and table.info.get("addressed_to_agency"):
+            choices.append(columns.agency_id == bindparam("scope_agency", self.agency_id, type_=columns.agency_id.type))
+        return or_(*choices) if choices else false()
+
+    @staticmethod
+    def _covers(columns: Any, name: str, region: str) -> ColumnElement[bool]:
+        own = columns[_LEVELS[len(region)]] == bindparam(name, region)
+        if len(region) == 13:
+            # The list indexes start with the district; naming it lets a village use them.
+            return and_(columns.district_code == bindparam(f"{name}_district", region[:8]), own)
+        return own
+
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """Values for the parameters that `predicate` binds."""
+        for index, region in enumerate(self.regions):
+            yield f"scope_{index}", region
+            if len(region) == 13:
+                yield f"scope_{index}_district", region[:8]
+        if self.agency_id:
+            yield "scope_agency", self.agency_id
+
+
+NATIONAL = RegionScope((NATION,))

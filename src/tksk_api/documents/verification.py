@@ -1,0 +1,294 @@
+"""The public page that tells whoever receives an SKTM letter whether it is genuine and still in force."""
+
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from typing import Literal
+
+from tksk_api.domain.sktm_letters.content import indonesian_date
+
+Status = Literal["valid", "expired", "revoked", "unknown"]
+Language = Literal["id", "en"]
+
+_ENGLISH_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationView:
+    """What a stranger may know of a letter: never the full name, the NIK or the address.
+
+    `masked_name` comes from `mask_name`, `purpose` is the label in the page's language, `issuer` names
+    office, district and city. `revoked_on` is set for a revoked letter only. An unknown letter has the status
+    alone; anything else it is given is not shown.
+    """
+
+    status: Status
+    number: str | None = None
+    purpose: str | None = None
+    masked_name: str | None = None
+    issuer: str | None = None
+    issued_on: date | None = None
+    valid_until: date | None = None
+    revoked_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The fixed text of one status in one language; `steps` say what to do next, in order."""
+
+    status: str
+    meaning: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """The fixed text of the page in one language."""
+
+    title: str
+    number: str
+    masked_name: str
+    purpose: str
+    issuer: str
+    issued_on: str
+    valid_until: str
+    revoked_on: str
+    next_heading: str
+    facts_heading: str
+    other_language: str
+    note: str
+
+
+_LABELS: dict[Language, _Labels] = {
+    "id": _Labels(
+        title="Pemeriksaan Surat Keterangan Tidak Mampu (SKTM)",
+        number="Nomor surat",
+        masked_name="Nama (disamarkan)",
+        purpose="Keperluan",
+        issuer="Penerbit",
+        issued_on="Tanggal terbit",
+        valid_until="Berlaku sampai",
+        revoked_on="Dicabut pada",
+        next_heading="Langkah berikutnya",
+        facts_heading="Isi surat yang tercatat",
+        other_language="English",
+        note="Nama disamarkan untuk melindungi data pribadi. SKTM diterbitkan tanpa dipungut biaya.",
+    ),
+    "en": _Labels(
+        title="Check of a certificate of financial hardship (SKTM)",
+        number="Letter number",
+        masked_name="Name (masked)",
+        purpose="Purpose",
+        issuer="Issued by",
+        issued_on="Issued on",
+        valid_until="Valid until",
+        revoked_on="Revoked on",
+        next_heading="What to do next",
+        facts_heading="What the register says",
+        other_language="Bahasa Indonesia",
+        note="The name is masked to protect personal data. An SKTM is issued free of charge.",
+    ),
+}
+
+_WORDS: dict[Language, dict[Status, _Words]] = {
+    "id": {
+        "valid": _Words(
+            "BERLAKU",
+            "Surat ini tercatat dan masih berlaku.",
+            (
+                "Bandingkan nama, nomor, dan keperluan di atas dengan surat di tangan Anda.",
+                "Cocokkan nama di surat dengan KTP atau KK pembawanya.",
+                "Jika ada yang berbeda, jangan terima surat itu dan hubungi penerbit.",
+            ),
+        ),
+        "expired": _Words(
+            "KEDALUWARSA",
+            "Surat ini tercatat, tetapi masa berlakunya sudah habis.",
+            (
+                "Jangan pakai surat ini untuk layanan baru.",
+                "Minta pembawa surat mengurus surat baru di kantor penerbit, gratis.",
+            ),
+        ),
+        "revoked": _Words(
+            "DICABUT",
+            "Surat ini telah dibatalkan oleh penerbitnya.",
+            (
+                "Jangan terima surat ini.",
+                "Hubungi penerbit jika Anda memerlukan penjelasan.",
+            ),
+        ),
+        "unknown": _Words(
+            "TIDAK DIKENAL",
+            "Tidak ada surat yang tercatat dengan kode ini.",
+            (
+                "Pindai ulang kode QR, atau periksa alamat yang diketik.",
+                "Jika hasilnya tetap sama, jangan terima surat itu.",
+                "Hubungi kelurahan atau desa yang namanya tertulis pada surat.",
+            ),
+        ),
+    },
+    "en": {
+        "valid": _Words(
+            "VALID",
+            "This letter is on record and in force.",
+            (
+                "Compare the name, number and purpose above with the letter in your hand.",
+                "Check the name on the letter against the bearer's identity card (KTP) or family card (KK).",
+                "If anything differs, do not accept the letter and contact the issuer.",
+            ),
+        ),
+        "expired": _Words(
+            "EXPIRED",
+            "This letter is on record, but its validity has ended.",
+            (
+                "Do not use this letter for a new service.",
+                "Ask the bearer to get a new letter from the issuing office, free of charge.",
+            ),
+        ),
+        "revoked": _Words(
+            "REVOKED",
+            "The issuer has withdrawn this letter.",
+            (
+                "Do not accept this letter.",
+                "Contact the issuer if you need an explanation.",
+            ),
+        ),
+        "unknown": _Words(
+            "UNKNOWN",
+            "No letter is on record under this code.",
+            (
+                "Scan the QR code again, or check the address you typed.",
+                "If the result is the same, do not accept the letter.",
+                "Contact the village office named on the letter.",
+            ),
+        ),
+    },
+}
+
+# Each status has its own outline as well as its colour, for readers who see no colour or print in grey.
+_ICONS: dict[Status, str] = {
+    "valid": '<circle cx="24" cy="24" r="21"/><path d="M14 25l7 7 13-15"/>',
+    "expired": (
+        '<path d="M12 5h24M12 43h24M15 5c0 12 6 15 9 19 3-4 9-7 9-19"/>'
+        '<path d="M15 43c0-12 6-15 9-19 3 4 9 7 9 19"/>'
+    ),
+    "revoked": '<path d="M16 3h16l13 13v16L32 45H16L3 32V16zM16 16l16 16M32 16L16 32"/>',
+    "unknown": '<path d="M24 3l21 39H3zM24 18v10M24 34v2"/>',
+}
+
+# Text on each colour has a contrast of at least 7.4:1 (WCAG 2.2 AA asks for 4.5:1).
+_COLOURS: dict[Status, str] = {
+    "valid": "#0b5d33",
+    "expired": "#7a4a00",
+    "revoked": "#9c1414",
+    "unknown": "#3f4753",
+}
+
+_CONTENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+
+_STYLE = """
+:root{color-scheme:light}
+*{box-sizing:border-box}
+body{margin:0;background:#f3f4f6;color:#1a1f26;font:1rem/1.5 system-ui,"Noto Sans",Roboto,Arial,sans-serif}
+main{max-width:34rem;margin:0 auto;background:#fff;min-height:100vh;padding-bottom:1.25rem}
+nav{display:flex;justify-content:flex-end;padding:.25rem 1rem}
+nav a{display:inline-block;padding:.6rem .25rem;color:#0b4a8f}
+h1{margin:0;padding:0 1rem .75rem;font-size:1rem;font-weight:600}
+.status{display:flex;gap:.9rem;align-items:center;padding:1.1rem 1rem;color:#fff;background:var(--c)}
+.status svg{flex:none;width:3.5rem;height:3.5rem;fill:none;stroke:#fff;stroke-width:4;stroke-linecap:round;
+stroke-linejoin:round}
+.status p{margin:0}
+.status .word{font-size:1.75rem;font-weight:800;line-height:1.15;letter-spacing:.01em}
+h2{margin:1.1rem 1rem .35rem;font-size:1rem}
+ol{margin:0;padding:0 1rem 0 2.25rem}
+li{margin:.25rem 0}
+dl{margin:0;padding:0 1rem}
+dl div{display:flex;gap:.6rem;align-items:baseline;padding:.4rem 0;border-bottom:1px solid #d5d9df}
+dt{flex:0 0 6.5rem;font-size:.875rem;color:#4a5361}
+dd{margin:0;font-weight:600;overflow-wrap:anywhere}
+footer{margin:1rem 1rem 0;font-size:.875rem;color:#4a5361}
+@media print{body,main{background:#fff}main{min-height:0;max-width:none}nav{display:none}
+.status{color:#000;background:#fff;border:3px solid #000}.status svg{stroke:#000}dt,footer{color:#000}}
+"""
+
+
+def render_verification(view: VerificationView, language: Language) -> str:
+    """Give the complete HTML page, under 15 kB for ordinary values, without scripts or requests to anywhere.
+
+    The page links to its other language with a relative `?lang=`. Every value is escaped. Its own content
+    policy allows inline style only, and it sends no referrer, since its address holds the letter's token.
+    """
+    labels, words = _LABELS[language], _WORDS[language][view.status]
+    other: Language = "en" if language == "id" else "id"
+    steps = "".join(f"<li>{escape(step)}</li>" for step in words.steps)
+    body = [f"<h2>{escape(labels.next_heading)}</h2>\n<ol>{steps}</ol>\n"]
+    if view.status != "unknown":
+        # A letter in force is compared with paper, so its facts come first; any other says first what to do.
+        body.insert(0 if view.status == "valid" else 1, _facts(view, labels, language))
+        body.append(f"<footer>{escape(labels.note)}</footer>\n")
+    return (
+        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_CONTENT_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="robots" content="noindex">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escape(words.status)} · {escape(labels.title)}</title>\n"
+        f"<style>:root{{--c:{_COLOURS[view.status]}}}{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f'<nav><a href="?lang={other}" hreflang="{other}" lang="{other}">'
+        f"{escape(labels.other_language)}</a></nav>\n"
+        f"<h1>{escape(labels.title)}</h1>\n"
+        '<div class="status"><svg viewBox="0 0 48 48" aria-hidden="true">'
+        f'{_ICONS[view.status]}</svg><div><p class="word">{escape(words.status)}</p>'
+        f"<p>{escape(words.meaning)}</p></div></div>\n"
+        f"{''.join(body)}</main>\n</body>\n</html>\n"
+    )
+
+
+def _facts(view: VerificationView, labels: _Labels, language: Language) -> str:
+    """List the facts that are known, the one that explains an expired or revoked status first."""
+    valid_until = (labels.valid_until, _day(view.valid_until, language), language)
+    rows = [
+        (labels.masked_name, view.masked_name, "id"),
+        (labels.number, view.number, "id"),
+        (labels.purpose, view.purpose, language),
+        (labels.issued_on, _day(view.issued_on, language), language),
+        (labels.issuer, view.issuer, "id"),
+    ]
+    rows.insert(4 if view.status != "expired" else 0, valid_until)
+    if view.status == "revoked":
+        rows.insert(0, (labels.revoked_on, _day(view.revoked_on, language), language))
+    items = "".join(
+        f"<div><dt>{escape(label)}</dt><dd{_spoken_in(spoken, language)}>{escape(value)}</dd></div>\n"
+        for label, value, spoken in rows
+        if value
+    )
+    return f"<h2>{escape(labels.facts_heading)}</h2>\n<dl>\n{items}</dl>\n"
+
+
+def _spoken_in(spoken: str, language: Language) -> str:
+    """Mark a value in another language than the page's, so that a screen reader pronounces it rightly."""
+    return "" if spoken == language else f' lang="{spoken}"'
+
+
+def _day(value: date | None, language: Language) -> str | None:
+    if value is None:
+        return None
+    if language == "id":
+        return indonesian_date(value)
+    return f"{value.day} {_ENGLISH_MONTHS[value.month - 1]} {value.year}"

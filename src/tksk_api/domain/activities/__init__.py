@@ -1,0 +1,1 @@
+"""The officers' work log in four pillars."""

@@ -1,0 +1,57 @@
+"""Tables of beneficiaries."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text, text
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlmodel import Field
+
+from tksk_api.database.tables import Record, RegionScoped, moment, text_array
+
+
+class Beneficiary(Record, RegionScoped, table=True):
+    """A person. NIK and family card number are ciphertext plus a keyed digest (blind index); only the last four
+    digits are readable. `search_name` is maintained by the database from `full_name`."""
+
+    __tablename__ = "beneficiaries"
+    __table_args__ = (
+        sa.Index("uq_beneficiaries_nik_index", "nik_index", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        sa.Index("ix_beneficiaries_family_card_index", "family_card_index"),
+        sa.Index(
+            "ix_beneficiaries_name",
+            "regency_code",
+            "search_name",
+            postgresql_using="gin",
+            postgresql_ops={"search_name": "gin_trgm_ops"},
+        ),
+        sa.Index("ix_beneficiaries_birth_date", "birth_date"),
+    )
+
+    nik_cipher: bytes | None = None
+    nik_index: bytes | None = None
+    nik_last4: str | None = Field(default=None, sa_type=Text)
+    nik_status: str = Field(sa_type=Text)
+    full_name: str = Field(sa_type=Text)
+    search_name: str | None = Field(
+        default=None, sa_type=Text, sa_column_kwargs={"server_default": sa.FetchedValue()}
+    )
+    birth_place: str | None = Field(default=None, sa_type=Text)
+    birth_date: date
+    sex: str = Field(sa_type=Text)
+    street: str = Field(sa_type=Text)
+    rt: str | None = Field(default=None, sa_type=Text)
+    rw: str | None = Field(default=None, sa_type=Text)
+    phone: str | None = Field(default=None, sa_type=Text)
+    family_card_cipher: bytes | None = None
+    family_card_index: bytes | None = None
+    family_card_last4: str | None = Field(default=None, sa_type=Text)
+    relationship: str | None = Field(default=None, sa_type=Text)
+    ppks_categories: list[str] = Field(default_factory=list, **text_array())
+    notes: str | None = Field(default=None, sa_type=Text)
+    warnings: list[str] = Field(default_factory=list, **text_array())
+    deceased_on: date | None = None
+    deleted_at: datetime | None = moment()
+    moved_at: datetime | None = moment()
+    moved_by: UUID | None = Field(default=None, sa_type=PgUuid)

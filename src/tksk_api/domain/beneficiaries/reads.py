@@ -1,0 +1,90 @@
+"""How beneficiaries are read: the projection, the list, the search."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, bindparam, case, cast, func, literal_column, select
+
+from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
+from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.schemas import BeneficiaryHit, BeneficiaryRead, ChangeRead
+from tksk_api.domain.history.reads import changes_of
+from tksk_api.domain.references.lists import LISTS
+
+TABLE = Beneficiary.__table__  # type: ignore[attr-defined]
+_MASK = "************"
+
+
+def masked(last4: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Twelve stars and the last four digits; null stays null."""
+    return literal_column(f"'{_MASK}'") + last4
+
+
+def _warnings() -> ColumnElement[Any]:
+    # The words come from the reference list; every reader gets the Indonesian label, clients look up others by code.
+    details = {item.code: item.label_id for item in LISTS["beneficiary_warnings"].items}
+    code = literal_column("w.code")
+    words = case(*((code == literal_column(f"'{c}'"), literal_column("'" + d.replace("'", "''") + "'")) for c, d in details.items()))
+    rows = func.unnest(TABLE.c.warnings).table_valued("code", name="w").render_derived()
+    objects = func.json_agg(func.json_build_object(literal_column("'code'"), rows.c.code, literal_column("'detail'"), words))
+    some = select(objects).select_from(rows).scalar_subquery()
+    # Most people have no warning: they must not pay for the sub-select.
+    return case((func.cardinality(TABLE.c.warnings) == literal_column("0"), literal_column("'[]'::json")), else_=some)
+
+
+COLUMNS = {
+    "nik_masked": masked(TABLE.c.nik_last4),
+    "family_card_masked": masked(TABLE.c.family_card_last4),
+    "village_code": TABLE.c.region_code,
+    "address": func.json_build_object(
+        literal_column("'street'"), TABLE.c.street, literal_column("'rt'"), TABLE.c.rt, literal_column("'rw'"), TABLE.c.rw
+    ),
+    "warnings": _warnings(),
+}
+
+BENEFICIARIES = Resource(
+    schema=BeneficiaryRead,
+    table=TABLE,
+    columns=COLUMNS,
+    where=(TABLE.c.deleted_at.is_(None),),
+    subject="id",
+    filters={
+        "village_code": lambda value: TABLE.c.region_code == value,
+        "ppks_category": lambda value: TABLE.c.ppks_categories.contains(func.array_append(literal_column("'{}'::text[]"), value)),
+        "nik_status": lambda value: TABLE.c.nik_status == value,
+    },
+)
+
+_QUERY = func.app.search_name(bindparam("filter_name", type_=Text))
+_SEARCH_FILTERS = {
+    "nik_index": lambda value: TABLE.c.nik_index == value,
+    "family_card_index": lambda value: TABLE.c.family_card_index == value,
+    "birth_date": lambda value: TABLE.c.birth_date == value,
+    "village_code": lambda value: TABLE.c.region_code == value,
+}
+
+FOUND_EXACTLY = Resource(
+    schema=BeneficiaryHit,
+    table=TABLE,
+    columns={**COLUMNS, "score": literal_column("1.0")},
+    where=(TABLE.c.deleted_at.is_(None),),
+    subject="id",
+    filters=_SEARCH_FILTERS,
+    sorts={"-created_at": NEWEST_FIRST},
+)
+
+# app.people_like runs as the owner, because trigram operators are not leakproof and a row policy would keep them off
+# the index; it returns ids inside the caller's own regions, and policy and predicate check every row again.
+FOUND_BY_NAME = Resource(
+    schema=BeneficiaryHit,
+    table=TABLE,
+    columns={**COLUMNS, "score": func.app.name_score(_QUERY, TABLE.c.search_name)},
+    where=(TABLE.c.deleted_at.is_(None),),
+    subject="id",
+    filters={
+        **_SEARCH_FILTERS,
+        "name": lambda value: TABLE.c.id.in_(select(func.app.people_like(cast(value, Text)))),
+    },
+    sorts={"-score": Sort(("score",))},
+)
+
+CHANGES = changes_of(TABLE, ChangeRead)

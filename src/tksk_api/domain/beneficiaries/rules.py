@@ -1,0 +1,45 @@
+"""What is odd about a person's data, said as warnings: no rule here refuses anybody (DOMAIN §2.1, §5.1)."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from tksk_api.types import nik_birth_matches, nik_sex
+
+MAX_PLAUSIBLE_AGE_YEARS = 110
+
+
+def age_on(birth_date: date, day: date) -> int:
+    """Completed years."""
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def identity_warnings(
+    nik: str | None, birth_date: date, sex: str, village_code: str, *, nik_region_known: bool, today: date
+) -> list[str]:
+    """Codes of the reference list `beneficiary_warnings`.
+
+    PP 40/2019 Pasal 30: a NIK keeps the code of its first registration and is not changed even when the date in it
+    is wrong, so disagreement is a hint for the officer, not an error.
+    """
+    warnings = []
+    if nik is not None:
+        if not nik_region_known:
+            warnings.append("nik_region_unknown")
+        elif nik[:6] != village_code[:8].replace(".", ""):
+            warnings.append("nik_region_differs")
+        if not nik_birth_matches(nik, birth_date):
+            warnings.append("nik_birth_date_differs")
+        if nik_sex(nik) != sex:
+            warnings.append("nik_sex_differs")
+    if age_on(birth_date, today) > MAX_PLAUSIBLE_AGE_YEARS:
+        warnings.append("age_implausible")
+    return warnings
+
+
+def category_warnings(categories: Iterable[tuple[str, int | None, int | None, str | None]], age: int, sex: str) -> list[str]:
+    """Age and sex hints of PPKS categories `(code, min_age, max_age, sex)`; sources differ, so they only warn."""
+    odd = any(
+        (least is not None and age < least) or (most is not None and age > most) or (only is not None and only != sex)
+        for _, least, most, only in categories
+    )
+    return ["ppks_category_unusual"] if odd else []

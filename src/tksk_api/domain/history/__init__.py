@@ -1,0 +1,1 @@
+"""What changed, which steps were taken, and who looked: the append-only records."""

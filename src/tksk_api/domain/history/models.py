@@ -1,0 +1,91 @@
+"""Append-only tables: the app role may insert and read, never change or delete."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text, func
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlmodel import Field
+
+from tksk_api.database.tables import Table, jsonb, moment, new_id, uuid_array
+
+
+class Change(Table, table=True):
+    """A field-level change, written by the trigger `app.record_change` on every audited table."""
+
+    __tablename__ = "changes"
+    __table_args__ = (sa.Index("ix_changes_entity_id", "entity_id", "id"),)
+
+    id: int = Field(
+        default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)]
+    )
+    at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
+    entity: str = Field(sa_type=Text)
+    entity_id: UUID = Field(sa_type=PgUuid)
+    entity_version: int | None
+    action: str = Field(sa_type=Text)
+    fields: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
+    actor_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    actor_role: str | None = Field(default=None, sa_type=Text)
+    session_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    request_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    operation: str | None = Field(default=None, sa_type=Text)
+
+
+class Transition(Table, table=True):
+    """One step of a workflow: who took it, from where to where, and why."""
+
+    __tablename__ = "transitions"
+    __table_args__ = (sa.Index("ix_transitions_entity_id", "entity_id", "at", "id"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=PgUuid)
+    at: datetime = moment(sa_column_kwargs={"server_default": func.clock_timestamp(), "nullable": False})
+    entity: str = Field(sa_type=Text)
+    entity_id: UUID = Field(sa_type=PgUuid)
+    action: str = Field(sa_type=Text)
+    from_state: str | None = Field(default=None, sa_type=Text)
+    to_state: str = Field(sa_type=Text)
+    actor_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    actor_name: str | None = Field(default=None, sa_type=Text)
+    actor_role: str | None = Field(default=None, sa_type=Text)
+    reason_code: str | None = Field(default=None, sa_type=Text)
+    note: str | None = Field(default=None, sa_type=Text)
+    details: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
+    request_id: UUID | None = Field(default=None, sa_type=PgUuid)
+
+
+class Access(Table, table=True):
+    """Somebody looked at people's data: which operation, whom, and for what purpose."""
+
+    __tablename__ = "access_log"
+
+    id: int = Field(
+        default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)]
+    )
+    at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
+    user_id: UUID = Field(sa_type=PgUuid)
+    session_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    role: str = Field(sa_type=Text)
+    request_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    operation: str = Field(sa_type=Text)
+    subject_ids: list[UUID] = Field(default_factory=list, **uuid_array())
+    fields: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))
+    purpose: str | None = Field(default=None, sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+
+
+class IdempotencyKey(Table, table=True):
+    """The first answer to a keyed POST, stored in the transaction of its effect, encrypted, kept 7 days."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: UUID = Field(primary_key=True, sa_type=PgUuid)
+    operation: str = Field(primary_key=True, sa_type=Text)
+    key: str = Field(primary_key=True, sa_type=Text)
+    fingerprint: bytes
+    created_at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False, "index": True})
+    status: int | None = None
+    headers: dict[str, str] = Field(default_factory=dict, **jsonb("{}"))
+    body: bytes | None = None

@@ -1,0 +1,1 @@
+"""Programmes a person can be referred to."""

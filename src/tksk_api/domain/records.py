@@ -1,0 +1,101 @@
+"""What every resource does alike: create once, load for a change, merge a patch."""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Resource, Stored
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import Record
+from tksk_api.errors import DomainError, invalid, not_found
+from tksk_api.security.crypto import Keyring
+
+R = TypeVar("R", bound=Record)
+
+
+class Body(BaseModel):
+    """Base of every request body: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Read(BaseModel):
+    """Base of every response: exactly what the projection provides, no defaults."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+def keyring_of(session: AsyncSession) -> Keyring:
+    keyring: Keyring = session.info["keyring"]
+    return keyring
+
+
+async def create_once(
+    session: AsyncSession, resource: Resource, body: BaseModel, row_type: type[R], build: Callable[[], R]
+) -> Stored:
+    """Insert the row, or answer with the stored one when the client repeats its own id and content.
+
+    Raises id_in_use when the id belongs to other content, here or outside the caller's scope.
+    """
+    wanted: UUID | None = getattr(body, "id", None)
+    content = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+    digest = keyring_of(session).mac("create", content)
+    if wanted is not None:
+        # The lock makes a double tap wait for the first; only then can the next statement see its row.
+        connection = await session.connection()
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": str(wanted)})
+        table = row_type.__table__  # type: ignore[attr-defined]
+        found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
+        if found is not None:
+            if found.create_digest is None or bytes(found.create_digest) != digest:
+                raise DomainError("id_in_use")
+            return await resource.stored(session, wanted)
+    row = build()
+    if wanted is not None:
+        row.id = wanted
+    row.create_digest = digest
+    row.created_by = principal_of(session).user_id
+    session.add(row)
+    await session.flush()
+    return await resource.stored(session, row.id, created=True)
+
+
+async def load(session: AsyncSession, row_type: type[R], key: UUID, version: int | None = None) -> R:
+    """The row inside the caller's scope. Raises not_found, or stale_version when it moved on since `version`."""
+    row = (await session.execute(select(row_type).where(row_type.id == key))).scalars().first()  # type: ignore[arg-type]
+    if row is None or getattr(row, "deleted_at", None) is not None:
+        raise not_found()
+    if version is not None and row.version != version:
+        raise DomainError("stale_version", current_version=row.version)
+    return row
+
+
+async def load_reference(session: AsyncSession, row_type: type[R], key: UUID, pointer: str) -> R:
+    """The row an id inside a body names. Raises invalid_request at `pointer`; missing and out of scope look alike."""
+    try:
+        return await load(session, row_type, key)
+    except DomainError as error:
+        raise invalid(pointer, "unknown_reference") from error
+
+
+async def save(session: AsyncSession, resource: Resource, row: Record) -> Stored:
+    """Write the changes with a guarded UPDATE and answer as a reader would see them. Raises stale_version."""
+    await session.flush()
+    return await resource.stored(session, row.id)
+
+
+def patched(patch: BaseModel) -> dict[str, Any]:
+    """The members a merge patch (RFC 7396) names: null clears, missing keeps."""
+    return {name: getattr(patch, name) for name in patch.model_fields_set}
+
+
+def refuse_null(patch: BaseModel, *names: str) -> None:
+    """Required members cannot be cleared. Raises invalid_request."""
+    for name in names:
+        if name in patch.model_fields_set and getattr(patch, name) is None:
+            raise invalid(f"/{name}", "null_not_allowed")

@@ -1,0 +1,1 @@
+"""Referrals and what became of them."""

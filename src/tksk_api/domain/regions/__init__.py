@@ -1,0 +1,1 @@
+"""Administrative regions of Indonesia by Kemendagri code, from province to village."""

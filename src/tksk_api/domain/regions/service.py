@@ -1,0 +1,94 @@
+"""Reading regions and loading the packaged list."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Resource, Sort
+from tksk_api.domain.regions.dataset import VALID_FROM, RegionRow, rows
+from tksk_api.domain.regions.models import Region
+from tksk_api.domain.regions.schemas import RegionRead
+from tksk_api.errors import invalid
+
+_TABLE = Region.__table__  # type: ignore[attr-defined]
+_OFFICES = {"kelurahan": "Kelurahan", "desa": "Desa", "desa_adat": "Desa Adat", "kecamatan": "Kecamatan", "kota": "Kota", "kabupaten": "Kabupaten", "province": "Provinsi"}
+
+REGIONS = Resource(
+    schema=RegionRead,
+    table=_TABLE,
+    scoped=False,
+    key="code",
+    sorts={"code": Sort((), descending=False)},
+    filters={
+        "parent": lambda value: _TABLE.c.parent_code == value,
+        "level": lambda value: _TABLE.c.level == value,
+        # Escaped wildcards: what the caller types is text, not a pattern.
+        "q": lambda value: _TABLE.c.search_name.contains(func.app.search_name(value), autoescape=False),
+    },
+)
+
+
+async def load_regions(owner_url: str, report: Callable[[int, int], None]) -> int:
+    """Replace the region table by the packaged list, in one transaction, by COPY; returns the number of rows."""
+    connection: Any = await asyncpg.connect(owner_url)
+    try:
+        async with connection.transaction():
+            known = await connection.fetchval("SELECT count(*) FROM regions")
+            records = [_record(row) for row in rows()]
+            if known == len(records):
+                return int(known)
+            await connection.execute("DELETE FROM regions")
+            for start in range(0, len(records), 20_000):
+                await connection.copy_records_to_table(
+                    "regions", records=records[start : start + 20_000], columns=_COLUMNS
+                )
+                report(min(start + 20_000, len(records)), len(records))
+        await connection.execute("ANALYZE regions")
+        return len(records)
+    finally:
+        await connection.close()
+
+
+_COLUMNS = ("code", "name", "level", "kind", "parent_code", "timezone", "latitude", "longitude", "valid_from", "valid_until", "search_name")
+
+
+def _record(row: RegionRow) -> tuple[Any, ...]:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", row.name) if not unicodedata.combining(c)).lower()
+    return (row.code, row.name, row.level, row.kind, row.parent_code, row.timezone, row.latitude, row.longitude, VALID_FROM, None, plain)
+
+
+async def require_region(session: AsyncSession, code: str, pointer: str, level: str | None = None) -> Region:
+    """A region that is valid today. Raises invalid_request (unknown_region, region_level)."""
+    region = await session.get(Region, code)
+    if region is None or region.valid_until is not None:
+        raise invalid(pointer, "unknown_region")
+    if level is not None and region.level != level:
+        raise invalid(pointer, "region_level", level=level)
+    return region
+
+
+async def chain(session: AsyncSession, code: str) -> dict[str, Region]:
+    """The region and everything above it, by level."""
+    prefixes: Iterable[str] = (code[:length] for length in (2, 5, 8, 13) if len(code) >= length)
+    found = (await session.execute(select(Region).where(Region.code.in_(prefixes)))).scalars()  # type: ignore[attr-defined]
+    return {region.level: region for region in found}
+
+
+def office_name(region: Region) -> str:
+    """"Kelurahan Srengsem", "Kota Bandar Lampung"."""
+    return f"{_OFFICES[region.kind]} {region.name}"
+
+
+def local_now(timezone: str) -> datetime:
+    return datetime.now(ZoneInfo(timezone))
+
+
+def local_today(timezone: str) -> date:
+    """Business dates follow the region's own zone: WIB, WITA or WIT."""
+    return local_now(timezone).date()

@@ -1,0 +1,1 @@
+"""Signed-in sessions and their rotating refresh tokens."""

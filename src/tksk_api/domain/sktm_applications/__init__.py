@@ -1,0 +1,1 @@
+"""Applications for an SKTM and their way to the signature."""

@@ -1,0 +1,169 @@
+"""The content of an SKTM letter, frozen at the last signature and stored so that it can be printed again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, Literal, Self, cast
+
+Sex = Literal["male", "female"]
+
+FORMAT = 1
+"""Version of the stored shape; raise it when a field changes meaning, and read the older ones too."""
+
+MAX_SIGNERS = 3
+
+_MONTHS = (
+    "Januari",
+    "Februari",
+    "Maret",
+    "April",
+    "Mei",
+    "Juni",
+    "Juli",
+    "Agustus",
+    "September",
+    "Oktober",
+    "November",
+    "Desember",
+)
+
+
+def indonesian_date(value: date) -> str:
+    """Write a date as official letters do, such as `3 Juni 2026`: no leading zero, month by name."""
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """The issuing office, as its letterhead prints it.
+
+    `government` is the full first line (`PEMERINTAH KOTA BANDAR LAMPUNG`), `district` and `office` carry
+    their kind (`KECAMATAN PANJANG`, `KELURAHAN SRENGSEM`); `address` is one line of street, telephone and
+    postcode.
+    """
+
+    government: str
+    district: str
+    office: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The applicant; `nik` is 16 digits and absent for a person not yet recorded by the civil registry."""
+
+    full_name: str
+    nik: str | None
+    birth_place: str | None
+    birth_date: date
+    sex: Sex
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """A family member who depends on the applicant; `relationship` is the Indonesian label (`Anak`)."""
+
+    full_name: str
+    nik: str | None
+    sex: Sex
+    birth_place: str | None
+    birth_date: date
+    relationship: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """An official whose approval the system recorded, copied so that staff changes leave old letters alone.
+
+    `title` is the office held (`Lurah Srengsem`), `employee_number` the NIP. `signed_at` carries its offset
+    and should be the office's local time (+07:00 WIB, +08:00 WITA, +09:00 WIT), since the letter prints it.
+    """
+
+    full_name: str
+    title: str
+    employee_number: str | None
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LetterContent:
+    """Everything an SKTM letter says; the same content always prints the same bytes.
+
+    `purpose` is the Indonesian label, `purpose_detail` and `addressed_to` may be empty. `signers` holds one
+    to three officials in the order they signed: the first belongs to the issuing office, the others
+    acknowledge it. The fields follow OpenSID's "Keterangan Kurang Mampu" letter.
+
+    Raises ValueError when the number is empty, the dates run backwards, the signers are not one to three or
+    one lacks a UTC offset, or the verification address is not an http(s) URL.
+    """
+
+    number: str
+    issued_on: date
+    valid_until: date
+    letterhead: Letterhead
+    place: str
+    applicant: Person
+    dependants: tuple[Dependant, ...]
+    purpose: str
+    purpose_detail: str
+    addressed_to: str
+    signers: tuple[Signer, ...]
+    verification_url: str
+
+    def __post_init__(self) -> None:
+        if not self.number.strip():
+            raise ValueError("a letter needs a number")
+        if self.valid_until < self.issued_on:
+            raise ValueError("valid_until is before issued_on")
+        if not 1 <= len(self.signers) <= MAX_SIGNERS:
+            raise ValueError(f"a letter has 1 to {MAX_SIGNERS} signers, not {len(self.signers)}")
+        if any(signer.signed_at.utcoffset() is None for signer in self.signers):
+            raise ValueError("signed_at needs a UTC offset")
+        if not self.verification_url.startswith(("https://", "http://")):
+            raise ValueError("verification_url must be an http(s) URL")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content as JSON types only (dates and times ISO 8601), for storing beside the letter."""
+        return {"format": FORMAT, **cast(dict[str, Any], _plain(asdict(self)))}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave.
+
+        Raises ValueError when the format is unknown or a field is missing, unknown or of the wrong type.
+        """
+        if data.get("format") != FORMAT:
+            raise ValueError(f"unknown letter format {data.get('format')!r}")
+        fields = {name: value for name, value in data.items() if name != "format"}
+        try:
+            return cls(
+                **{
+                    **fields,
+                    "issued_on": date.fromisoformat(fields["issued_on"]),
+                    "valid_until": date.fromisoformat(fields["valid_until"]),
+                    "letterhead": Letterhead(**fields["letterhead"]),
+                    "applicant": Person(**_with_birth_date(fields["applicant"])),
+                    "dependants": tuple(Dependant(**_with_birth_date(row)) for row in fields["dependants"]),
+                    "signers": tuple(
+                        Signer(**{**row, "signed_at": datetime.fromisoformat(row["signed_at"])})
+                        for row in fields["signers"]
+                    ),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"stored letter content does not fit: {error}") from error
+
+
+def _with_birth_date(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "birth_date": date.fromisoformat(row["birth_date"])}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value

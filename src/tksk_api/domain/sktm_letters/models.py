@@ -1,0 +1,50 @@
+"""Tables of issued letters and of the counters that number them."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlmodel import Field
+
+from tksk_api.database.tables import Record, RegionScoped, RegionText, Table, moment
+
+
+class SktmCounter(Table, table=True):
+    """The last number given by an issuer in a year; its row lock makes the numbers gap-free."""
+
+    __tablename__ = "sktm_counters"
+
+    issuer_code: str = Field(primary_key=True, sa_type=RegionText)
+    year: int = Field(primary_key=True)
+    last: int
+
+
+class SktmLetter(Record, RegionScoped, table=True):
+    """A letter as it was issued. Content and PDF are ciphertext; what the public verification shows is not."""
+
+    __tablename__ = "sktm_letters"
+    __table_args__ = (
+        sa.Index("uq_sktm_letters_application_id", "application_id", unique=True),
+        sa.Index("uq_sktm_letters_sequence", "issuer_code", "year", "sequence", unique=True),
+        sa.Index("uq_sktm_letters_token", "token", unique=True),
+    )
+
+    application_id: UUID = Field(sa_type=PgUuid, foreign_key="sktm_applications.id")
+    issuer_code: str = Field(sa_type=RegionText)
+    year: int
+    sequence: int
+    number: str = Field(sa_type=Text)
+    token: str = Field(sa_type=Text)
+    issued_on: date
+    valid_until: date
+    timezone: str = Field(sa_type=Text)
+    purpose: str = Field(sa_type=Text)
+    masked_name: str = Field(sa_type=Text)
+    issuer_name: str = Field(sa_type=Text)
+    content_cipher: bytes
+    pdf_cipher: bytes
+    sha256: bytes
+    revoked_at: datetime | None = moment()
+    revoked_reason: str | None = Field(default=None, sa_type=Text)

@@ -1,0 +1,1 @@
+"""What each region demands of an SKTM."""

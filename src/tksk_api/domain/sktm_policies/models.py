@@ -1,0 +1,27 @@
+"""Table of SKTM policies: a region's own settings; what is null is inherited. Open to read, so not row scoped."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tksk_api.database.tables import Record, RegionText
+
+
+class SktmPolicy(Record, table=True):
+    """What one region demands; every column but the region may be null and is then inherited from above."""
+
+    __tablename__ = "sktm_policies"
+    __table_args__ = (sa.Index("uq_sktm_policies_region_code", "region_code", unique=True),)
+
+    region_code: str = Field(sa_type=RegionText)
+    classification: str | None = Field(default=None, sa_type=Text)
+    unit_code: str | None = Field(default=None, sa_type=Text)
+    number_pattern: str | None = Field(default=None, sa_type=Text)
+    validity_months: int | None = None
+    signatories: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))
+    visit_required: bool | None = None
+    documents: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    office_address: str | None = Field(default=None, sa_type=Text)

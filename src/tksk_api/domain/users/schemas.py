@@ -1,0 +1,77 @@
+"""Shapes of users."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from tksk_api.domain.records import Body, Read
+from tksk_api.security.permissions import Role
+from tksk_api.types import Line, RegionCode
+
+Username = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{2,59}$", to_lower=True), Field(examples=["tksk.panjang"])
+]
+EmployeeNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{18}$")]
+
+
+class UserCreate(Body):
+    """`region_code` is the region the role works in; national roles have none. Agency users need `agency_id`."""
+
+    id: UUID | None = None
+    username: Username
+    full_name: Line
+    role: Role
+    region_code: RegionCode | None = None
+    agency_id: UUID | None = None
+    position_title: Annotated[Line | None, Field(description="As printed under a signature, e.g. Lurah Srengsem")] = None
+    employee_number: Annotated[EmployeeNumber | None, Field(description="NIP, 18 digits")] = None
+
+
+class UserUpdate(Body):
+    full_name: Line | None = None
+    role: Role | None = None
+    region_code: RegionCode | None = None
+    agency_id: UUID | None = None
+    position_title: Line | None = None
+    employee_number: EmployeeNumber | None = None
+
+
+class UserRead(Read):
+    id: UUID
+    username: str
+    full_name: str
+    role: Role
+    region_code: str | None
+    agency_id: UUID | None
+    position_title: str | None
+    employee_number: str | None
+    must_change_password: bool
+    disabled_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SetupSecret(Read):
+    """A one-time first password; it is shown once, expires, and must be replaced at the first sign-in."""
+
+    username: str
+    setup_secret: str
+    expires_at: datetime
+
+
+class Me(Read):
+    """The caller, and what the caller may do."""
+
+    id: UUID
+    username: str
+    full_name: str
+    role: Role
+    region_code: str | None
+    region_name: str | None
+    agency_id: UUID | None
+    position_title: str | None
+    must_change_password: bool
+    permissions: list[str]

@@ -1,0 +1,1 @@
+"""Home visits and the poverty evidence seen there."""

@@ -1,0 +1,35 @@
+"""Tables of home visits."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlmodel import Field
+
+from tksk_api.database.tables import Record, RegionScoped, jsonb, moment, text_array
+
+
+class Visit(Record, RegionScoped, table=True):
+    """A visit to one beneficiary, in the region where the person lived then."""
+
+    __tablename__ = "visits"
+    __table_args__ = (sa.Index("ix_visits_beneficiary_id", "beneficiary_id", "visited_on"),)
+
+    beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")
+    officer_id: UUID = Field(sa_type=PgUuid, foreign_key="users.id")
+    visited_on: date
+    status: str = Field(sa_type=Text)
+    latitude: Decimal | None = Field(default=None, sa_type=sa.Numeric(9, 6))
+    longitude: Decimal | None = Field(default=None, sa_type=sa.Numeric(9, 6))
+    accuracy: Decimal | None = Field(default=None, sa_type=sa.Numeric(8, 1))
+    notes: str | None = Field(default=None, sa_type=Text)
+    outcome: str | None = Field(default=None, sa_type=Text)
+    finding: str | None = Field(default=None, sa_type=Text)
+    evidence: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
+    reasons: list[str] = Field(default_factory=list, **text_array())
+    completed_at: datetime | None = moment()
+    completed_by: UUID | None = Field(default=None, sa_type=PgUuid)

@@ -1,0 +1,95 @@
+"""State machines as data: a table of steps, one helper that takes a step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
+
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import Record, new_id
+from tksk_api.domain.history.models import Transition
+from tksk_api.errors import DomainError
+from tksk_api.security.permissions import Permission, roles_with
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action: the states it may start from, the state it leads to (None: the use case decides), and who may."""
+
+    sources: frozenset[str]
+    target: str | None
+    permission: Permission
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return roles_with(self.permission)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The steps of one kind of record. `entity` is its table; `states` in the order a reader expects them."""
+
+    entity: str
+    states: tuple[str, ...]
+    steps: Mapping[str, Step]
+
+    @property
+    def initial(self) -> str:
+        return self.states[0]
+
+    def actions_from(self, state: str) -> list[str]:
+        return [action for action, step in self.steps.items() if state in step.sources]
+
+    def check(self, action: str, state: str) -> Step:
+        """Raises transition_refused, naming the state and the actions it allows."""
+        step = self.steps[action]
+        if state not in step.sources:
+            raise DomainError("transition_refused", state=state, allowed_actions=self.actions_from(state))
+        return step
+
+    def take(
+        self,
+        session: AsyncSession,
+        row: Any,
+        action: str,
+        actor_name: str | None = None,
+        *,
+        target: str | None = None,
+        reason_code: str | None = None,
+        note: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Move the row and write its history; the flush updates only the version that was read.
+
+        Raises transition_refused.
+        """
+        step = self.check(action, row.status)
+        to_state = target or step.target
+        assert to_state is not None and to_state in self.states
+        principal = principal_of(session)
+        before, row.status = row.status, to_state
+        _touch(row)
+        session.add(
+            Transition(
+                id=new_id(),
+                entity=self.entity,
+                entity_id=row.id,
+                action=action,
+                from_state=before,
+                to_state=to_state,
+                actor_id=principal.user_id,
+                actor_name=actor_name,
+                actor_role=principal.role,
+                reason_code=reason_code,
+                note=note,
+                details=dict(details or {}),
+                request_id=session.info["admission"].request_id,
+            )
+        )
+
+
+def _touch(row: Record) -> None:
+    # A step that stays in its state (one of several signatures) still makes a new version.
+    flag_modified(row, "status")

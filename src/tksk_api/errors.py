@@ -1,0 +1,373 @@
+"""What can go wrong, said once: every problem code with its status and its words in Indonesian and English."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Language = Literal["id", "en"]
+
+
+@dataclass(frozen=True)
+class ProblemText:
+    """One row of the catalogue. `detail_*` may hold `{fact}` placeholders; facts are never a person's data."""
+
+    status: int
+    title_id: str
+    title_en: str
+    detail_id: str
+    detail_en: str
+
+    def title(self, language: Language) -> str:
+        return self.title_id if language == "id" else self.title_en
+
+    def detail(self, language: Language, facts: Mapping[str, object]) -> str:
+        template = self.detail_id if language == "id" else self.detail_en
+        return template.format_map(_Facts(facts))
+
+
+class _Facts(dict[str, object]):
+    def __init__(self, facts: Mapping[str, object]) -> None:
+        super().__init__({key: _plain(value) for key, value in facts.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(str(item) for item in value) or "-"
+    return value
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One invalid member of the request; `pointer` is an RFC 6901 JSON Pointer into the body or the query."""
+
+    pointer: str
+    code: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class DomainError(Exception):
+    """A refusal the caller can act on. `code` is a key of `PROBLEMS`; `facts` fill its text and its extension members."""
+
+    def __init__(self, code: str, *, errors: Sequence[FieldError] = (), **facts: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.errors = tuple(errors)
+        self.facts = facts
+
+
+def not_found() -> DomainError:
+    """Missing and outside the caller's scope look alike, so that nobody can probe what exists elsewhere."""
+    return DomainError("not_found")
+
+
+def invalid(pointer: str, code: str, **facts: object) -> DomainError:
+    """A 422 that names one member of the request."""
+    return DomainError("invalid_request", errors=[FieldError(pointer, code, facts)])
+
+
+PROBLEMS: Mapping[str, ProblemText] = {
+    "malformed_request": ProblemText(
+        400,
+        "Permintaan tidak dapat dibaca",
+        "The request cannot be read",
+        "Isi permintaan bukan JSON yang sah: {reason}. Perbaiki lalu kirim ulang.",
+        "The request is not valid JSON: {reason}. Correct it and send it again.",
+    ),
+    "cursor_invalid": ProblemText(
+        400,
+        "Kursor halaman tidak dikenal",
+        "The page cursor is not ours",
+        "Ikuti tautan next_cursor dari jawaban sebelumnya dengan penyaring yang sama, atau mulai dari halaman pertama.",
+        "Follow next_cursor of the previous answer with the same filters, or start from the first page.",
+    ),
+    "idempotency_key_invalid": ProblemText(
+        400,
+        "Idempotency-Key tidak sah",
+        "The Idempotency-Key is not valid",
+        "Gunakan 1 sampai 128 karakter ASCII yang tercetak, misalnya sebuah UUID.",
+        "Use 1 to 128 printable ASCII characters, for example a UUID.",
+    ),
+    "unauthenticated": ProblemText(
+        401,
+        "Anda belum masuk",
+        "You are not signed in",
+        "Token tidak ada, tidak sah atau sudah berakhir. Masuk kembali atau perbarui token.",
+        "The token is missing, invalid or expired. Sign in again or refresh the token.",
+    ),
+    "credentials_refused": ProblemText(
+        401,
+        "Nama pengguna atau kata sandi salah",
+        "Wrong user name or password",
+        "Periksa nama pengguna dan kata sandi, atau minta admin mengatur ulang kata sandi.",
+        "Check the user name and password, or ask an administrator to reset the password.",
+    ),
+    "refresh_refused": ProblemText(
+        401,
+        "Sesi sudah berakhir",
+        "The session has ended",
+        "Token penyegar tidak berlaku lagi. Masuk kembali dengan nama pengguna dan kata sandi.",
+        "The refresh token is no longer valid. Sign in again with user name and password.",
+    ),
+    "permission_denied": ProblemText(
+        403,
+        "Anda tidak berwenang",
+        "You may not do this",
+        "Peran Anda tidak memiliki izin {permission}. Hubungi admin bila ini keliru.",
+        "Your role lacks the permission {permission}. Ask an administrator if this is wrong.",
+    ),
+    "password_change_required": ProblemText(
+        403,
+        "Kata sandi harus diganti",
+        "The password must be changed",
+        "Ganti kata sandi sementara melalui POST /v1/me/password sebelum melanjutkan.",
+        "Replace the temporary password with POST /v1/me/password before going on.",
+    ),
+    "separation_of_duties": ProblemText(
+        403,
+        "Harus dilakukan orang lain",
+        "Somebody else has to do this",
+        "Pembuat dan pemeriksa permohonan tidak boleh menandatanganinya. Minta pejabat lain.",
+        "Whoever created or verified an application may not sign it. Ask another official.",
+    ),
+    "not_signatory": ProblemText(
+        403,
+        "Bukan giliran penanda tangan ini",
+        "Not this signatory's turn",
+        "Surat ini menunggu tanda tangan {expected}.",
+        "This letter is waiting for the signature of {expected}.",
+    ),
+    "not_found": ProblemText(
+        404,
+        "Tidak ditemukan",
+        "Not found",
+        "Data tidak ada atau berada di luar wilayah kerja Anda.",
+        "It does not exist or lies outside your area of work.",
+    ),
+    "method_not_allowed": ProblemText(
+        405,
+        "Metode tidak tersedia",
+        "Method not available",
+        "Alamat ini tidak mengenal metode tersebut; lihat header Allow.",
+        "This address does not know that method; see the Allow header.",
+    ),
+    "not_acceptable": ProblemText(
+        406,
+        "Format tidak tersedia",
+        "Format not available",
+        "Jawaban tersedia sebagai {available}.",
+        "The answer is available as {available}.",
+    ),
+    "conflict": ProblemText(
+        409,
+        "Bertentangan dengan data yang ada",
+        "In conflict with what exists",
+        "Data sudah ada atau baru saja berubah. Muat ulang lalu coba lagi.",
+        "It already exists or has just changed. Reload and try again.",
+    ),
+    "id_in_use": ProblemText(
+        409,
+        "Id sudah dipakai",
+        "The id is in use",
+        "Id kiriman sudah dipakai untuk isi yang lain. Buat UUID baru.",
+        "The id you sent already belongs to other content. Make a new UUID.",
+    ),
+    "nik_taken": ProblemText(
+        409,
+        "NIK sudah terdaftar",
+        "The NIK is already registered",
+        "Seseorang dengan NIK ini sudah terdaftar. Cari dahulu; bila tidak tampak, hubungi dinas sosial.",
+        "Somebody with this NIK is already registered. Search first; if nobody is shown, contact the social service office.",
+    ),
+    "username_taken": ProblemText(
+        409,
+        "Nama pengguna sudah dipakai",
+        "The user name is taken",
+        "Pilih nama pengguna lain.",
+        "Choose another user name.",
+    ),
+    "code_taken": ProblemText(
+        409, "Kode sudah dipakai", "The code is taken", "Pilih kode lain.", "Choose another code."
+    ),
+    "transition_refused": ProblemText(
+        409,
+        "Langkah ini belum atau tidak lagi mungkin",
+        "This step is not possible now",
+        "Status sekarang {state}; langkah yang tersedia: {allowed_actions}.",
+        "The current state is {state}; the steps available are: {allowed_actions}.",
+    ),
+    "duplicate_application": ProblemText(
+        409,
+        "Sudah ada permohonan yang berjalan",
+        "An application is already under way",
+        "Orang ini sudah memiliki permohonan atau surat yang masih berlaku untuk keperluan yang sama.",
+        "This person already has a running application or a valid letter for the same purpose.",
+    ),
+    "idempotency_in_progress": ProblemText(
+        409,
+        "Permintaan yang sama sedang diproses",
+        "The same request is being processed",
+        "Tunggu beberapa detik lalu kirim ulang dengan Idempotency-Key yang sama.",
+        "Wait a few seconds and send it again with the same Idempotency-Key.",
+    ),
+    "cursor_expired": ProblemText(
+        410,
+        "Kursor halaman sudah kedaluwarsa",
+        "The page cursor has expired",
+        "Mulai lagi dari halaman pertama.",
+        "Start again from the first page.",
+    ),
+    "stale_version": ProblemText(
+        412,
+        "Data sudah diubah orang lain",
+        "Somebody else has changed it",
+        "Muat ulang data, periksa perubahannya, lalu kirim ulang dengan ETag yang baru.",
+        "Reload it, look at what changed, and send again with the new ETag.",
+    ),
+    "body_too_large": ProblemText(
+        413,
+        "Kiriman terlalu besar",
+        "The request is too large",
+        "Batas kiriman adalah {limit_bytes} byte.",
+        "The limit is {limit_bytes} bytes.",
+    ),
+    "uri_too_long": ProblemText(
+        414, "Alamat terlalu panjang", "The address is too long", "Perpendek alamat.", "Shorten the address."
+    ),
+    "unsupported_media_type": ProblemText(
+        415,
+        "Jenis isi tidak didukung",
+        "Unsupported content type",
+        "Kirim isi sebagai {expected}.",
+        "Send the body as {expected}.",
+    ),
+    "invalid_request": ProblemText(
+        422,
+        "Isian belum benar",
+        "Some values are not right",
+        "Periksa setiap butir pada errors, perbaiki, lalu kirim ulang. Tidak ada yang disimpan.",
+        "Look at each entry of errors, correct it and send again. Nothing was stored.",
+    ),
+    "requirements_missing": ProblemText(
+        422,
+        "Syarat belum lengkap",
+        "Requirements are missing",
+        "Lengkapi dahulu: {missing}.",
+        "Provide first: {missing}.",
+    ),
+    "idempotency_mismatch": ProblemText(
+        422,
+        "Idempotency-Key dipakai ulang",
+        "The Idempotency-Key was used before",
+        "Kunci ini sudah dipakai untuk isi yang lain. Buat kunci baru untuk permintaan baru.",
+        "This key was used with other content. Make a new key for a new request.",
+    ),
+    "precondition_required": ProblemText(
+        428,
+        "If-Match wajib disertakan",
+        "If-Match is required",
+        "Ambil data terbaru dan kirim ETag-nya pada header If-Match.",
+        "Fetch the latest data and send its ETag in the If-Match header.",
+    ),
+    "too_many_requests": ProblemText(
+        429,
+        "Terlalu banyak permintaan",
+        "Too many requests",
+        "Coba lagi setelah {retry_after} detik.",
+        "Try again after {retry_after} seconds.",
+    ),
+    "internal_error": ProblemText(
+        500,
+        "Terjadi kesalahan pada sistem",
+        "Something went wrong on our side",
+        "Kesalahan telah dicatat. Sebutkan nomor pada instance bila melapor.",
+        "The error has been recorded. Quote the number in instance when you report it.",
+    ),
+    "unavailable": ProblemText(
+        503,
+        "Layanan sedang sibuk",
+        "The service is busy",
+        "Tidak ada yang hilang. Coba lagi setelah {retry_after} detik.",
+        "Nothing is lost. Try again after {retry_after} seconds.",
+    ),
+}
+
+_FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
+    "missing": ("Wajib diisi.", "This is required."),
+    "unknown_field": ("Tidak dikenal; hapus.", "Unknown; remove it."),
+    "unknown_parameter": ("Parameter tidak dikenal.", "Unknown query parameter."),
+    "repeated_parameter": ("Parameter hanya boleh sekali.", "This parameter may appear only once."),
+    "wrong_type": ("Jenis nilai tidak sesuai; harus {expected}.", "Wrong type of value; expected {expected}."),
+    "too_short": ("Terlalu pendek; paling sedikit {min}.", "Too short; at least {min}."),
+    "too_long": ("Terlalu panjang; paling banyak {max}.", "Too long; at most {max}."),
+    "out_of_range": ("Di luar batas {min} sampai {max}.", "Outside the range {min} to {max}."),
+    "not_allowed": ("Bukan pilihan yang tersedia: {expected}.", "Not one of the choices: {expected}."),
+    "bad_format": ("Bentuk tidak sesuai.", "The format is not right."),
+    "bad_uuid": ("Harus berupa UUID.", "Must be a UUID."),
+    "bad_date": ("Harus tanggal yang ada, bentuk 2026-11-22.", "Must be an existing date like 2026-11-22."),
+    "bad_datetime": (
+        "Harus waktu dengan zona, misalnya 2026-11-22T09:30:00+07:00.",
+        "Must be a time with its offset, for example 2026-11-22T09:30:00+07:00.",
+    ),
+    "not_finite": ("Harus bilangan biasa.", "Must be a finite number."),
+    "forbidden_character": (
+        "Berisi karakter yang tidak boleh dipakai (kontrol, NUL atau pengubah arah).",
+        "Contains a character that is not allowed (control, NUL or direction override).",
+    ),
+    "masked_value": (
+        "Nilai tersamar tidak dapat disimpan; kirim nilai lengkap atau hilangkan.",
+        "A masked value cannot be stored; send the full value or leave it out.",
+    ),
+    "null_not_allowed": ("Tidak boleh dikosongkan.", "Must not be emptied."),
+    "invalid": ("Nilai tidak sah.", "The value is not valid."),
+    "in_future": ("Tidak boleh di masa depan.", "Must not be in the future."),
+    "too_old": ("Terlalu lama di masa lalu.", "Too far in the past."),
+    "before_start": ("Harus sesudah waktu mulai.", "Must be after the start."),
+    "too_long_span": ("Rentang waktu terlalu panjang.", "The span of time is too long."),
+    "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
+    "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
+    "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
+    "village_required": ("Harus kode desa/kelurahan (13 karakter).", "Must be a village code (13 characters)."),
+    "region_level": ("Peran ini memerlukan wilayah tingkat {level}.", "This role needs a region of level {level}."),
+    "outside_scope": ("Di luar wilayah kerja Anda.", "Outside your area of work."),
+    "nik_format": ("NIK harus 16 angka sebagai teks.", "A NIK is 16 digits, as text."),
+    "nik_region": ("Enam angka pertama NIK bukan kode wilayah.", "The first six digits are not a region code."),
+    "nik_birth_date": ("Tanggal lahir di dalam NIK tidak ada.", "The birth date inside the NIK does not exist."),
+    "nik_serial": ("Nomor urut NIK tidak boleh 0000.", "The serial of a NIK is never 0000."),
+    "nik_status_mismatch": (
+        "nik_status tidak sesuai: tanpa NIK gunakan belum_rekam atau none, dengan NIK gunakan verified atau unverified.",
+        "nik_status does not fit: without a NIK use belum_rekam or none, with one use verified or unverified.",
+    ),
+    "family_card_format": ("Nomor KK harus 16 angka sebagai teks.", "A family card number is 16 digits, as text."),
+    "phone_format": ("Nomor telepon tidak sah.", "Not a valid phone number."),
+    "too_many": ("Paling banyak {max} butir.", "At most {max} entries."),
+    "duplicate_entry": ("Butir yang sama muncul dua kali.", "The same entry appears twice."),
+    "headcount_below_linked": (
+        "Jumlah orang lebih kecil daripada penerima yang ditautkan.",
+        "The headcount is lower than the number of linked beneficiaries.",
+    ),
+    "password_too_short": ("Kata sandi paling sedikit {min} karakter.", "A password has at least {min} characters."),
+    "password_common": ("Kata sandi terlalu mudah ditebak.", "The password is too easy to guess."),
+    "password_wrong": ("Kata sandi sekarang salah.", "The current password is wrong."),
+    "same_person": ("Tidak boleh orang yang sama.", "Must not be the same person."),
+    "other_note_required": ("Jelaskan pada catatan.", "Explain it in the note."),
+    "visit_not_completed": ("Kunjungan belum selesai.", "The visit is not completed."),
+    "visit_other_person": ("Kunjungan ini untuk orang lain.", "The visit was to somebody else."),
+    "document_incomplete": ("Dokumen wajib belum lengkap: {missing}.", "Required documents are missing: {missing}."),
+    "pattern_placeholders": (
+        "Pola nomor harus memuat {{sequence}} dan {{year}}.",
+        "A number pattern needs {{sequence}} and {{year}}.",
+    ),
+    "agency_not_fitting": ("Instansi tidak melayani program ini.", "The agency does not serve this programme."),
+    "agency_required": ("Pengguna instansi memerlukan agency_id.", "An agency user needs an agency_id."),
+}
+
+FIELD_CODES = frozenset(_FIELD_TEXTS)
+
+
+def field_detail(code: str, language: Language, facts: Mapping[str, object]) -> str:
+    """Words for a member's error, without the value that was sent."""
+    indonesian, english = _FIELD_TEXTS[code]
+    return (indonesian if language == "id" else english).format_map(_Facts(facts))

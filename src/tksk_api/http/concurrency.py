@@ -1,0 +1,31 @@
+"""`ETag` and `If-Match`: nobody overwrites what they have not seen (RFC 9110 §13.1.1, RFC 6585 §3)."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from tksk_api.errors import DomainError
+
+_ETAG = re.compile(r'"v([1-9][0-9]{0,8})"')
+
+
+def etag(version: int) -> str:
+    return f'"v{version}"'
+
+
+def required_version(
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="ETag of the version you saw", examples=['"v7"'])
+    ] = None,
+) -> int:
+    """The version in `If-Match`. Raises precondition_required without one, stale_version for one that can't be ours."""
+    if if_match is None:
+        raise DomainError("precondition_required")
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise DomainError("stale_version")
+    return int(match[1])
+
+
+IfMatch = Annotated[int, Depends(required_version)]

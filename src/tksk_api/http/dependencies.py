@@ -1,0 +1,80 @@
+"""What a handler asks for: a session to write with, a reader to read with. Permission and scope come along."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from starlette.requests import Request
+
+from tksk_api.database.admission import Admission
+from tksk_api.database.reads import Reader, ReadPool
+from tksk_api.database.session import enter, enter_system
+from tksk_api.http.idempotency import KeyedRequest
+from tksk_api.security.crypto import Keyring
+from tksk_api.security.passwords import Passwords
+from tksk_api.security.tokens import Tokens
+from tksk_api.settings import Settings
+from tksk_api.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class House:
+    """What one running application owns; made once in `create_app`, found at `app.state.house`."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    reads: ReadPool
+    keyring: Keyring
+    tokens: Tokens
+    passwords: Passwords
+    metrics: Metrics
+
+
+def house_of(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+def admission_of(request: Request) -> Admission:
+    """Set by the route before the handler runs; missing on a public operation, which then fails closed."""
+    admission: Admission = request.state.admission
+    return admission
+
+
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    house = house_of(request)
+    async with enter(house.sessions, admission_of(request)) as session:
+        header = request.headers.get("idempotency-key") if request.method == "POST" else None
+        keyed = KeyedRequest(session, house.keyring, request, header) if header is not None else None
+        if keyed is not None:
+            await keyed.claim()
+        yield session
+        if keyed is not None:
+            await keyed.keep(session.info["reply"])
+
+
+async def _system_session(request: Request) -> AsyncIterator[AsyncSession]:
+    request_id = UUID(request.scope["request_id"])
+    async with enter_system(house_of(request).sessions, request.scope["route"].name, request_id) as session:
+        yield session
+
+
+def _reader(request: Request) -> Reader:
+    return Reader(house_of(request).reads, admission_of(request))
+
+
+def _public_reader(request: Request) -> Reader:
+    return Reader(house_of(request).reads, None)
+
+
+# scope="function" closes the session, and so commits, before the first byte of the answer leaves; the default commits
+# afterwards, and a failed COMMIT would already have been answered with 200.
+SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
+SystemSessionDep = Annotated[AsyncSession, Depends(_system_session, scope="function")]
+ReaderDep = Annotated[Reader, Depends(_reader)]
+PublicReaderDep = Annotated[Reader, Depends(_public_reader)]
+HouseDep = Annotated[House, Depends(house_of)]

@@ -1,0 +1,119 @@
+"""The outermost layer: request id, size limit, security headers, the log line, and the last resort for a fault."""
+
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tksk_api import __version__
+from tksk_api.errors import DomainError
+from tksk_api.http.problems import database_error, render
+from tksk_api.telemetry import Metrics, log, request_id
+
+_MAX_URL = 4096
+_HEADERS = [
+    (b"api-version", __version__.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-site"),
+]
+
+
+class Edge:
+    """Pure ASGI, so that nothing is buffered and a disconnect is seen."""
+
+    def __init__(self, app: ASGIApp, body_limit: int, metrics: Metrics) -> None:
+        self.app = app
+        self.body_limit = body_limit
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        identity = _request_id(scope)
+        scope["request_id"] = identity
+        request_id.set(identity)
+        started = time.perf_counter()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), *_HEADERS, (b"x-request-id", identity.encode())]
+            await send(message)
+
+        try:
+            refusal = self._refuse(scope)
+            if refusal is not None:
+                await render(refusal, scope)(scope, receive, answer)
+            else:
+                await self.app(scope, self._limited(receive), answer)
+        except DomainError as error:
+            if status:
+                raise
+            await render(error, scope)(scope, receive, answer)
+        except Exception as error:
+            if status:
+                raise
+            meaning = database_error(error)
+            if meaning is None:
+                log.error("unhandled", operation=_operation(scope), kind=type(error).__name__, at=_trace(error))
+                meaning = DomainError("internal_error")
+            await render(meaning, scope)(scope, receive, answer)
+        finally:
+            seconds = time.perf_counter() - started
+            operation = _operation(scope)
+            self.metrics.requests.labels(operation, str(status)).inc()
+            self.metrics.seconds.labels(operation).observe(seconds)
+            log.info("request", operation=operation, status=status, ms=round(seconds * 1000, 1), request_id=identity)
+
+    def _refuse(self, scope: Scope) -> DomainError | None:
+        if len(scope["raw_path"] or b"") + len(scope["query_string"]) > _MAX_URL:
+            return DomainError("uri_too_long")
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or int(value) > self.body_limit):
+                return DomainError("body_too_large", limit_bytes=self.body_limit)
+        return None
+
+    def _limited(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > self.body_limit:
+                    raise DomainError("body_too_large", limit_bytes=self.body_limit)
+            return message
+
+        return limited
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            try:
+                return str(UUID(value.decode("ascii")))
+            except ValueError:
+                break
+    return str(uuid4())
+
+
+def _operation(scope: Scope) -> str:
+    route = scope.get("route")
+    return str(getattr(route, "name", None) or "none")
+
+
+def _trace(error: BaseException) -> Any:
+    # Only where it happened and of what type: an exception's text may hold a person's data.
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return frames[-12:]

@@ -1,0 +1,101 @@
+"""`Idempotency-Key`: the first answer is stored with its effect, in one transaction, and given again to a retry."""
+
+import json
+import re
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.database.session import principal_of
+from tksk_api.errors import DomainError
+from tksk_api.security.crypto import Keyring
+
+KEPT_DAYS = 7
+_KEY = re.compile(r'"?([!#-~]{1,128})"?')
+_PURPOSE = "idempotency_keys.body"
+_CLAIM = text(
+    "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
+    "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "
+    "status = NULL, body = NULL, headers = '{}' WHERE idempotency_keys.created_at < now() - make_interval(days => :days) "
+    "RETURNING 1"
+)
+_FIND = text(
+    "SELECT fingerprint, status, headers, body FROM idempotency_keys "
+    "WHERE user_id = :user AND operation = :operation AND key = :key"
+)
+_KEEP = text(
+    "UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS jsonb), body = :body "
+    "WHERE user_id = :user AND operation = :operation AND key = :key"
+)
+
+
+class Replayed(Exception):
+    """The request was answered before; this is that answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class KeyedRequest:
+    """One request that carries an Idempotency-Key, inside the transaction of its effect."""
+
+    def __init__(self, session: AsyncSession, keyring: Keyring, request: Request, header: str) -> None:
+        match = _KEY.fullmatch(header.strip())
+        if match is None:
+            raise DomainError("idempotency_key_invalid")
+        self._session = session
+        self._keyring = keyring
+        body = json.dumps(getattr(request, "_json", None), sort_keys=True, ensure_ascii=False).encode()
+        self._print = keyring.mac("idempotency", body)
+        self._row = {
+            "user": principal_of(session).user_id,
+            "operation": f"{request.method} {request.url.path}"[:300],
+            "key": match[1],
+        }
+        self._bound = f"{self._row['user']}|{self._row['operation']}|{match[1]}"
+
+    async def claim(self) -> None:
+        """Claim the key. A concurrent duplicate waits here for the first one.
+
+        Raises Replayed, idempotency_mismatch (other content) or idempotency_in_progress (waited in vain).
+        """
+        connection = await self._session.connection()
+        try:
+            claimed = await connection.execute(_CLAIM, {**self._row, "print": self._print, "days": KEPT_DAYS})
+        except DBAPIError as error:
+            if isinstance(getattr(error.orig, "__cause__", None), asyncpg.LockNotAvailableError):
+                raise DomainError("idempotency_in_progress", retry_after=2) from error
+            raise
+        if claimed.first() is not None:
+            return
+        first: Any = (await connection.execute(_FIND, self._row)).one()
+        if bytes(first.fingerprint) != self._print:
+            raise DomainError("idempotency_mismatch")
+        if first.status is None:
+            raise DomainError("idempotency_in_progress", retry_after=2)
+        body = self._keyring.decrypt(_PURPOSE, self._bound, bytes(first.body))
+        raise Replayed(Response(body, first.status, {**first.headers, "Idempotency-Replayed": "true"}))
+
+    async def keep(self, response: Response) -> None:
+        """Store the answer beside the effect."""
+        headers = {
+            name: value
+            for name, value in response.headers.items()
+            if name in ("content-type", "etag", "location", "cache-control")
+        }
+        connection = await self._session.connection()
+        await connection.execute(
+            _KEEP,
+            {
+                **self._row,
+                "status": response.status_code,
+                "headers": json.dumps(headers),
+                "body": self._keyring.encrypt(_PURPOSE, self._bound, bytes(response.body)),
+            },
+        )

@@ -1,0 +1,101 @@
+"""The router of this house: every operation declares its permission, and gets the conventions without asking."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.database.admission import Admission
+from tksk_api.errors import DomainError
+from tksk_api.http.limits import JSON, MERGE_PATCH, check_query, read_json
+from tksk_api.security.permissions import Permission, roles_with
+
+PUBLIC: Literal["public"] = "public"
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def _parameters(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
+    for inner in dependant.dependencies:
+        yield from _parameters(inner)
+
+
+class Route(APIRoute):
+    """An operation behind the house's checks: token, query, body, in that order, before anything else runs."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        permission = (self.openapi_extra or {})["x-permission"]
+        admitted = None if permission == PUBLIC else Permission(permission)
+        roles = roles_with(admitted) if admitted else ()
+        parameters = list(_parameters(self.dependant))
+        modelled = any(_is_model(parameter) for parameter in parameters)
+        known = None if modelled else frozenset(parameter.alias for parameter in parameters)
+        accepted = (MERGE_PATCH, JSON) if "PATCH" in self.methods else (JSON,)
+
+        async def checked(request: Request) -> Response:
+            if admitted is not None:
+                credentials = _credentials(request)
+                request.state.credentials = credentials
+                request.state.admission = Admission(
+                    session_id=credentials.session_id,
+                    roles=roles,
+                    permission=permission,
+                    request_id=UUID(request.scope["request_id"]),
+                    operation=self.name,
+                    allow_password_change=admitted is Permission.SIGNED_IN,
+                )
+            if request.scope["query_string"]:
+                check_query(request, known)
+            if self.body_field is not None:
+                await read_json(request, accepted)
+            return await handle(request)
+
+        return checked
+
+
+def _is_model(parameter: Any) -> bool:
+    annotation = parameter.field_info.annotation
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _credentials(request: Request) -> Any:
+    headers = request.headers.getlist("authorization")
+    if len(headers) != 1:
+        raise DomainError("unauthenticated")
+    scheme, _, token = headers[0].partition(" ")
+    if scheme.lower() != "bearer":
+        raise DomainError("unauthenticated")
+    return request.app.state.house.tokens.verify(token)
+
+
+class Router(APIRouter):
+    """`@router.get(path, permission=...)`: leaving the permission out is a TypeError, not an open door."""
+
+    def __init__(self, tag: str, *, prefix: str = "/v1") -> None:
+        super().__init__(prefix=prefix, tags=[tag], route_class=Route, redirect_slashes=False)
+
+    def get(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+        return self._operation("GET", path, permission, kwargs)
+
+    def post(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+        return self._operation("POST", path, permission, kwargs)
+
+    def patch(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+        return self._operation("PATCH", path, permission, kwargs)
+
+    def put(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+        return self._operation("PUT", path, permission, kwargs)
+
+    def delete(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+        return self._operation("DELETE", path, permission, kwargs)
+
+    def _operation(self, method: str, path: str, permission: str, kwargs: dict[str, Any]) -> Any:
+        extra = {**kwargs.pop("openapi_extra", {}), "x-permission": str(permission)}
+        return super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)

@@ -1,0 +1,78 @@
+"""`create_app`: wiring only, nothing at import time."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api import __version__, openapi
+from tksk_api.database.engine import create_engine, create_read_pool
+from tksk_api.database.reads import ReadPool
+from tksk_api.database.roles import refuse_unsafe_role
+from tksk_api.database.session import session_factory
+from tksk_api.http import problems
+from tksk_api.http.dependencies import House
+from tksk_api.http.edge import Edge
+from tksk_api.http.idempotency import Replayed
+from tksk_api.routers import operations
+from tksk_api.security.crypto import load_key_file
+from tksk_api.security.passwords import Passwords
+from tksk_api.security.tokens import Tokens
+from tksk_api.services import SERVICES
+from tksk_api.settings import Settings
+from tksk_api.telemetry import Metrics, configure_logging
+
+
+def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
+    """The application with all services, or only the named ones. Raises KeyFileError or KeyError before serving."""
+    configure_logging(settings.log_level)
+    chosen = {name: SERVICES[name] for name in (services or SERVICES)}
+    metrics = Metrics()
+    keyring = load_key_file(settings.key_file)
+    tokens = Tokens(keyring, settings.public_url, settings.access_token_minutes * 60)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = create_engine(settings)
+        pool = await create_read_pool(settings)
+        async with pool.acquire() as connection:
+            await refuse_unsafe_role(connection)
+        sessions = session_factory(engine)
+        sessions.configure(info={"keyring": keyring})
+        passwords = Passwords(settings.password_workers, settings.password_queue)
+        app.state.house = House(
+            settings, engine, sessions, ReadPool(pool, settings.pool_timeout_seconds), keyring, tokens, passwords, metrics
+        )
+        yield
+        passwords.close()
+        await pool.close()
+        await engine.dispose()
+
+    kind = FastAPIOffline if settings.docs_enabled else FastAPI
+    app = kind(
+        title="TKSK API",
+        version=__version__,
+        docs_url="/docs" if settings.docs_enabled else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for service in chosen.values():
+        for router in service.routers:
+            app.include_router(router)
+    app.include_router(operations.router)
+    problems.install(app)
+    app.add_exception_handler(Replayed, _replay)
+    app.add_middleware(Edge, body_limit=settings.body_limit_bytes, metrics=metrics)
+    openapi.install(app, chosen, settings.public_url, publish=settings.docs_enabled)
+    return app
+
+
+async def _replay(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Replayed)
+    return error.response

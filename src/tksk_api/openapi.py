@@ -1,0 +1,201 @@
+"""One OpenAPI 3.1 document per service, and the whole: generated from the routes, then made a product.
+
+Adds what FastAPI cannot know: the problem media type, the permission's meaning, ETag and retry headers, languages.
+"""
+
+import copy
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tksk_api import __version__
+from tksk_api.errors import PROBLEMS
+from tksk_api.http.routing import PUBLIC, Route
+from tksk_api.security.permissions import Permission, roles_with
+from tksk_api.services import SERVICES, Service
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem. `code` is stable; `title` and `detail` follow Accept-Language (id, en).",
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "page that explains the code"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "urn:uuid:<request id>"},
+        "code": {"type": "string", "enum": sorted(PROBLEMS)},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901), or a query parameter's name"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_WORDS = {
+    "400": "Malformed: not JSON, or a cursor or key that is not ours",
+    "401": "Not signed in",
+    "403": "The role may not do this",
+    "404": "Missing, or outside the caller's scope",
+    "406": "No such representation",
+    "409": "In conflict with the current state, or already there",
+    "410": "The cursor has expired",
+    "412": "Somebody else changed it",
+    "413": "Too large",
+    "414": "The address is too long",
+    "415": "Unsupported content type",
+    "422": "Invalid values",
+    "428": "If-Match is missing",
+    "429": "Too many requests",
+    "503": "Busy; try again after Retry-After",
+}
+_LANGUAGE = {
+    "name": "Accept-Language",
+    "in": "header",
+    "schema": {"type": "string", "default": "id", "examples": ["id", "en"]},
+    "description": "Language of problem texts",
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 130},
+    "description": "Makes a retry safe for 7 days: the first answer is given again, with `Idempotency-Replayed: true`",
+}
+
+
+def install(app: FastAPI, services: Mapping[str, Service], public_url: str, *, publish: bool) -> None:
+    """Serve the documents at /openapi.json and /openapi/{service}.json."""
+    app.openapi = lambda: app.openapi_schema or _remember(app, services, public_url)  # type: ignore[method-assign]
+    if not publish:
+        return
+    for name in services:
+
+        async def document(_request: Request, name: str = name) -> Response:
+            return JSONResponse(service_document(app, name, public_url))
+
+        app.add_route(f"/openapi/{name}.json", document, include_in_schema=False)
+
+
+def _remember(app: FastAPI, services: Collection[str], public_url: str) -> dict[str, Any]:
+    app.openapi_schema = whole_document(app, services, public_url)
+    return app.openapi_schema
+
+
+def whole_document(app: FastAPI, services: Collection[str], public_url: str) -> dict[str, Any]:
+    intro = "All services of the system. Each is also published alone: " + ", ".join(f"/openapi/{s}.json" for s in services)
+    return _document(app, "TKSK API", intro, None, public_url)
+
+
+def service_document(app: FastAPI, name: str, public_url: str) -> dict[str, Any]:
+    service = SERVICES[name]
+    names = {route.name for router in service.routers for route in router.routes if isinstance(route, Route)}
+    return _document(app, f"TKSK API: {service.title}", service.description, names, public_url)
+
+
+def _document(app: FastAPI, title: str, intro: str, names: set[str] | None, public_url: str) -> dict[str, Any]:
+    document = get_openapi(
+        title=title,
+        version=__version__,
+        openapi_version="3.1.0",
+        description=f"{intro}\n\nErrors are RFC 9457 problems; lists are keyset pages; edits need If-Match.",
+        routes=app.routes,
+        servers=[{"url": public_url}],
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    document = copy.deepcopy(document)
+    paths: dict[str, Any] = {}
+    for path, operations in document["paths"].items():
+        kept = {
+            method: operation
+            for method, operation in operations.items()
+            if method in _METHODS and (names is None or operation["operationId"] in names)
+        }
+        for method, operation in kept.items():
+            _finish(method, path, operation)
+        if kept:
+            paths[path] = kept
+    document["paths"] = paths
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt (ES256)"}}
+    _prune(document)
+    return document
+
+
+def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
+    permission = operation["x-permission"]
+    parameters = operation.setdefault("parameters", [])
+    statuses = {"406", "414", "503"} if permission == PUBLIC else {"401", "403", "414", "503"}
+    if path in ("/livez", "/readyz") or permission != PUBLIC:
+        statuses.discard("406")
+    if permission == PUBLIC:
+        operation["security"] = []
+    else:
+        operation["security"] = [{"bearer": []}]
+        roles = ", ".join(roles_with(Permission(permission)))
+        operation["description"] = (
+            operation.get("description", "") + f"\n\nPermission `{permission}`: {Permission(permission).meaning}. Roles: {roles}."
+        ).strip()
+    if "{" in path:
+        statuses |= {"404", "422"}
+    if parameters:
+        statuses |= {"422"}
+    if any(p["name"] == "cursor" for p in parameters):
+        statuses |= {"400", "410"}
+    statuses |= {"422"}  # unknown query parameters
+    if any(p["name"] == "If-Match" for p in parameters):
+        statuses |= {"412", "428", "409"}
+        next(p for p in parameters if p["name"] == "If-Match")["required"] = True
+    if "requestBody" in operation:
+        statuses |= {"400", "413", "415"}
+    if method == "post" and permission != PUBLIC:
+        parameters.append(_IDEMPOTENCY)
+        statuses |= {"400", "409"}
+    if method in ("patch", "put"):
+        statuses |= {"409"}
+    statuses |= set(operation.pop("x-statuses", ()))
+    if method == "patch" and "requestBody" in operation:
+        content = operation["requestBody"]["content"]
+        operation["requestBody"]["content"] = {"application/merge-patch+json": content["application/json"], **content}
+    parameters.append(_LANGUAGE)
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for status, response in responses.items():
+        if status.startswith("2") and (any(p["name"] == "If-Match" for p in parameters) or "{" in path) and "content" in response:
+            response.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "Version, for If-Match"}
+    for status in sorted(statuses):
+        responses[status] = {
+            "description": _WORDS[status],
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+
+
+def _prune(document: dict[str, Any]) -> None:
+    """Drop schemas nothing refers to."""
+    schemas = document["components"]["schemas"]
+    while True:
+        text = json.dumps({**document, "components": {k: v for k, v in document["components"].items() if k != "schemas"}})
+        texts = {name: json.dumps(schema) for name, schema in schemas.items()}
+        used = {
+            name
+            for name in schemas
+            if f'"#/components/schemas/{name}"' in text
+            or any(f'"#/components/schemas/{name}"' in other for key, other in texts.items() if key != name)
+        }
+        if used == set(schemas):
+            return
+        for name in set(schemas) - used:
+            del schemas[name]

@@ -1,0 +1,1 @@
+"""HTTP operations, a few lines each."""

@@ -1,0 +1,142 @@
+"""People in need. Identity numbers are always masked; `reveal` is the one recorded way to a full number."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.domain.beneficiaries import service
+from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, CHANGES
+from tksk_api.domain.beneficiaries.schemas import (
+    BeneficiaryCreate,
+    BeneficiaryRead,
+    BeneficiarySearch,
+    BeneficiaryUpdate,
+    ChangeRead,
+    Move,
+    Moved,
+    NikStatus,
+    Reveal,
+    Revealed,
+    SearchResult,
+)
+from tksk_api.http.concurrency import IfMatch
+from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
+from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.replies import PRIVATE, keep, no_content, reply, respond, respond_page
+from tksk_api.http.routing import Router
+from tksk_api.security.permissions import Permission
+from tksk_api.types import Code, VillageCode
+
+router = Router("beneficiaries")
+
+
+class BeneficiaryQuery(PageQuery):
+    village_code: VillageCode | None = None
+    ppks_category: Code | None = None
+    nik_status: NikStatus | None = None
+
+
+@router.post(
+    "/beneficiaries",
+    permission=Permission.BENEFICIARY_WRITE,
+    status_code=201,
+    response_model=BeneficiaryRead,
+    summary="Register a person",
+)
+async def create_beneficiary(session: SessionDep, request: Request, body: BeneficiaryCreate) -> Response:
+    """A NIK that exists already is refused; one that disagrees with birth date, sex or region is taken with a warning.
+
+    A client that was offline may send its own `id`; the same id with the same content again answers 200.
+    """
+    return reply(session, request, await service.create(session, body))
+
+
+@router.get(
+    "/beneficiaries", permission=Permission.BENEFICIARY_READ, response_model=Page[BeneficiaryRead], summary="List people"
+)
+async def list_beneficiaries(
+    reader: ReaderDep, request: Request, query: Annotated[BeneficiaryQuery, Query()]
+) -> Response:
+    """People of the caller's area, newest first."""
+    return await respond_page(reader, request, BENEFICIARIES, query)
+
+
+@router.post(
+    "/beneficiaries/search",
+    permission=Permission.BENEFICIARY_READ,
+    response_model=SearchResult,
+    summary="Find a person",
+)
+async def search_beneficiaries(reader: ReaderDep, house: HouseDep, body: BeneficiarySearch) -> Response:
+    """By NIK or family card number exactly, or by a name that may be misspelt. Never puts a NIK into an address."""
+    page = await service.search(reader, house.keyring, body)
+    return Response(b'{"items":[' + page.items + b"]}", headers=PRIVATE, media_type="application/json")
+
+
+@router.get(
+    "/beneficiaries/{id}", permission=Permission.BENEFICIARY_READ, response_model=BeneficiaryRead, summary="One person"
+)
+async def get_beneficiary(reader: ReaderDep, id: UUID) -> Response:
+    """A person of the caller's area. Reading is recorded."""
+    return respond(await reader.one(BENEFICIARIES, id))
+
+
+@router.patch(
+    "/beneficiaries/{id}",
+    permission=Permission.BENEFICIARY_WRITE,
+    response_model=BeneficiaryRead,
+    summary="Correct a person's data",
+)
+async def update_beneficiary(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: BeneficiaryUpdate
+) -> Response:
+    """Merge patch: null clears, missing keeps. Village and NIK change by their own actions."""
+    return reply(session, request, await service.update(session, id, version, body))
+
+
+@router.delete(
+    "/beneficiaries/{id}", permission=Permission.BENEFICIARY_DELETE, status_code=204, summary="Withdraw a registration"
+)
+async def delete_beneficiary(session: SessionDep, id: UUID, version: IfMatch) -> Response:
+    """For a registration made by mistake. The history stays; the NIK is free again."""
+    await service.withdraw(session, id, version)
+    return no_content(session)
+
+
+@router.post(
+    "/beneficiaries/{id}/reveal",
+    permission=Permission.BENEFICIARY_REVEAL,
+    response_model=Revealed,
+    summary="Reveal identity numbers",
+)
+async def reveal_beneficiary(session: SessionDep, id: UUID, body: Reveal) -> Response:
+    """The full NIK or family card number, for a purpose and with a reason. Who asked, when and why is kept."""
+    revealed = await service.reveal(session, id, body)
+    return keep(session, Response(revealed.model_dump_json(), headers=PRIVATE, media_type="application/json"))
+
+
+@router.post(
+    "/beneficiaries/{id}/move", permission=Permission.BENEFICIARY_MOVE, response_model=Moved, summary="Record a move"
+)
+async def move_beneficiary(session: SessionDep, id: UUID, version: IfMatch, body: Move) -> Response:
+    """The person lives in another village now. If it lies outside your area you no longer see them."""
+    moved = await service.move(session, id, version, body)
+    headers = {**PRIVATE, "ETag": f'"v{moved.version}"'}
+    return keep(session, Response(moved.model_dump_json(), headers=headers, media_type="application/json"))
+
+
+@router.get(
+    "/beneficiaries/{id}/history",
+    permission=Permission.BENEFICIARY_READ,
+    response_model=Page[ChangeRead],
+    summary="What changed",
+)
+async def list_beneficiary_history(
+    reader: ReaderDep, request: Request, id: UUID, query: Annotated[PageQuery, Query()]
+) -> Response:
+    """Field-level changes, newest first, with who made them. Values of identity numbers are never shown."""
+    await service.require_visible(reader, id)
+    return await respond_page(reader, request, CHANGES, query, entity_id=id)

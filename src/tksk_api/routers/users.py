@@ -1,0 +1,69 @@
+"""Users of the system and their roles."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.domain.users import service
+from tksk_api.domain.users.schemas import SetupSecret, UserCreate, Username, UserRead, UserUpdate
+from tksk_api.http.concurrency import IfMatch
+from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
+from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
+from tksk_api.http.routing import Router
+from tksk_api.security.permissions import Permission, Role
+from tksk_api.types import RegionCode
+
+router = Router("users")
+
+
+class UserQuery(PageQuery):
+    role: Role | None = None
+    region_code: RegionCode | None = None
+    username: Username | None = None
+
+
+@router.post("/users", permission=Permission.USER_MANAGE, status_code=201, response_model=UserRead, summary="Create a user")
+async def create_user(session: SessionDep, request: Request, body: UserCreate) -> Response:
+    """The user cannot sign in until `reset-password` gives a first secret."""
+    return reply(session, request, await service.create(session, body))
+
+
+@router.get("/users", permission=Permission.USER_READ, response_model=Page[UserRead], summary="List users")
+async def list_users(reader: ReaderDep, request: Request, query: Annotated[UserQuery, Query()]) -> Response:
+    """Users whose region lies in the caller's own."""
+    return await respond_page(reader, request, service.USERS, query)
+
+
+@router.get("/users/{id}", permission=Permission.USER_READ, response_model=UserRead, summary="One user")
+async def get_user(reader: ReaderDep, id: UUID) -> Response:
+    """A user of the caller's area."""
+    return respond(await reader.one(service.USERS, id))
+
+
+@router.patch("/users/{id}", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Change a user")
+async def update_user(session: SessionDep, request: Request, id: UUID, version: IfMatch, body: UserUpdate) -> Response:
+    """A changed role or region holds from the user's next request on."""
+    return reply(session, request, await service.update(session, id, version, body))
+
+
+@router.post("/users/{id}/disable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Disable a user")
+async def disable_user(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """All sessions of the user end with this request."""
+    return reply(session, request, await service.set_disabled(session, id, version, disabled=True))
+
+
+@router.post("/users/{id}/enable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Enable a user")
+async def enable_user(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """The user may sign in again."""
+    return reply(session, request, await service.set_disabled(session, id, version, disabled=False))
+
+
+@router.post("/users/{id}/reset-password", permission=Permission.USER_MANAGE, response_model=SetupSecret, summary="Reset a password")
+async def reset_password(session: SessionDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
+    """Gives a one-time secret to hand to the user, who must replace it at the first sign-in."""
+    secret = await service.reset_password(session, id, version, house.passwords, house.settings.setup_secret_hours)
+    return keep(session, Response(secret.model_dump_json(), headers=PRIVATE, media_type="application/json"))

@@ -1,0 +1,132 @@
+"""One table: which role may do what. Names are `noun:verb`; every operation declares exactly one of them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who works with the system (API §2). Machine clients get scopes, not a role."""
+
+    ADMIN = "admin"
+    MINISTRY = "ministry"
+    PROVINCE_OFFICE = "province_office"
+    REGENCY_OFFICE = "regency_office"
+    DISTRICT_HEAD = "district_head"
+    VILLAGE_HEAD = "village_head"
+    VILLAGE_CLERK = "village_clerk"
+    TKSK = "tksk"
+    AGENCY = "agency"
+    AUDITOR = "auditor"
+
+
+class Permission(StrEnum):
+    """What an operation may require; the text beside each is published in the OpenAPI document."""
+
+    def __new__(cls, value: str, meaning: str) -> "Permission":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    meaning: str
+
+    SIGNED_IN = "session:use", "Any signed-in user, also one whose password must be changed first"
+    USER_READ = "user:read", "See users of one's own area"
+    USER_MANAGE = "user:manage", "Create, change, disable and reset users of one's own area"
+    BENEFICIARY_READ = "beneficiary:read", "See, list and search people of one's own area, identity numbers masked"
+    BENEFICIARY_WRITE = "beneficiary:write", "Register and correct people of one's own area"
+    BENEFICIARY_MOVE = "beneficiary:move", "Record that a person moved to another village"
+    BENEFICIARY_DELETE = "beneficiary:delete", "Withdraw a wrongly registered person"
+    BENEFICIARY_REVEAL = "beneficiary:reveal", "Read a full NIK or family card number, with purpose and reason"
+    VISIT_READ = "visit:read", "See home visits"
+    VISIT_WRITE = "visit:write", "Plan, change and complete home visits"
+    POLICY_READ = "sktm_policy:read", "See the SKTM policies"
+    POLICY_WRITE = "sktm_policy:write", "Set the SKTM policy of one's own area"
+    SKTM_READ = "sktm:read", "See SKTM applications and letters"
+    SKTM_CREATE = "sktm:create", "Draft and correct applications"
+    SKTM_SUBMIT = "sktm:submit", "Submit an application"
+    SKTM_RETURN = "sktm:return", "Return an application for completion"
+    SKTM_CHECK = "sktm:check", "Check the documents"
+    SKTM_VERIFY = "sktm:verify", "Verify by visit and recommend"
+    SKTM_REJECT = "sktm:reject", "Reject with a reason"
+    SKTM_SIGN = "sktm:sign", "Sign as a signatory of the region"
+    SKTM_COLLECT = "sktm:collect", "Record that the letter was handed over"
+    SKTM_REVOKE = "sktm:revoke", "Revoke an issued letter"
+    SKTM_CANCEL = "sktm:cancel", "Cancel an application before it is issued"
+    PROGRAM_READ = "program:read", "See programmes"
+    AGENCY_READ = "agency:read", "See the directory of agencies"
+    AGENCY_WRITE = "agency:write", "Maintain agencies of one's own area"
+    REFERRAL_READ = "referral:read", "See referrals of one's own area, or addressed to one's agency"
+    REFERRAL_CREATE = "referral:create", "Draft, submit, supplement and cancel referrals"
+    REFERRAL_ANSWER = "referral:answer", "Answer for the agency, or record its paper answer"
+    ACTIVITY_READ = "activity:read", "See the activity log"
+    ACTIVITY_WRITE = "activity:write", "Log one's own work and submit it"
+    ACTIVITY_REVIEW = "activity:review", "Return or accept submitted activities"
+
+
+_P = Permission
+_SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ}
+_KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
+_REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL}
+_HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
+_OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW}
+
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(_KNOWS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}),
+    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ}),
+    Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE),
+    Role.REGENCY_OFFICE: frozenset(
+        _KNOWS
+        | _SEES
+        | _OFFICE
+        | {_P.BENEFICIARY_DELETE, _P.BENEFICIARY_REVEAL, _P.SKTM_REVOKE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER}
+    ),
+    Role.DISTRICT_HEAD: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}),
+    Role.VILLAGE_HEAD: frozenset(
+        _KNOWS | _SEES | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+    ),
+    Role.VILLAGE_CLERK: frozenset(_KNOWS | _SEES | _REGISTERS | _HANDLES),
+    Role.TKSK: frozenset(
+        _KNOWS
+        | _SEES
+        | _REGISTERS
+        | _HANDLES
+        | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
+    ),
+    Role.AGENCY: frozenset(_KNOWS | {_P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
+    Role.AUDITOR: frozenset(_KNOWS | _SEES | {_P.USER_READ}),
+}
+
+# The level of region a role works in; None: the nation, or for agencies the place they serve.
+ROLE_REGION_LEVEL: Mapping[Role, str | None] = {
+    Role.ADMIN: None,
+    Role.MINISTRY: None,
+    Role.PROVINCE_OFFICE: "province",
+    Role.REGENCY_OFFICE: "regency",
+    Role.DISTRICT_HEAD: "district",
+    Role.VILLAGE_HEAD: "village",
+    Role.VILLAGE_CLERK: "village",
+    Role.TKSK: "district",
+    Role.AGENCY: None,
+    Role.AUDITOR: None,
+}
+
+# Who may create and change users of which role: never above oneself.
+MANAGES: Mapping[Role, frozenset[Role]] = {
+    Role.ADMIN: frozenset(Role),
+    Role.PROVINCE_OFFICE: frozenset(
+        {
+            Role.REGENCY_OFFICE,
+            Role.DISTRICT_HEAD,
+            Role.VILLAGE_HEAD,
+            Role.VILLAGE_CLERK,
+            Role.TKSK,
+        }
+    ),
+    Role.REGENCY_OFFICE: frozenset({Role.DISTRICT_HEAD, Role.VILLAGE_HEAD, Role.VILLAGE_CLERK, Role.TKSK}),
+}
+
+
+def roles_with(permission: Permission) -> tuple[str, ...]:
+    """The roles that hold a permission, for `app.enter` to compare with the caller's role of this moment."""
+    return tuple(sorted(role for role, granted in ROLE_PERMISSIONS.items() if permission in granted))

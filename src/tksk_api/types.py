@@ -1,0 +1,144 @@
+"""Values that are checked once and reused everywhere: NIK, family card number, region code, text, phone."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+_DIGITS = {ord(full): str(index) for index, full in enumerate("０１２３４５６７８９")}
+_SEPARATORS = re.compile(r"[\s.\-]")
+_NIK = re.compile(r"[1-9][0-9]{15}")
+_FAMILY_CARD = re.compile(r"[1-9][0-9]{15}")
+_PHONE = re.compile(r"\+?[0-9]{8,15}")
+REGION_PATTERN = r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$"
+VILLAGE_PATTERN = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.[123][0-9]{3}$"
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def clean_text(value: str) -> str:
+    """NFC text without control characters, lone surrogates or direction overrides; line feed and tab stay.
+
+    Raises ValueError. (RELIABILITY: a NUL or a lone surrogate is a 500 in a naive stack.)
+    """
+    if value.isascii() and value.isprintable():
+        return value
+    for character in value:
+        if character in "\n\t":
+            continue
+        if unicodedata.category(character) in ("Cc", "Cs") or character in _BIDI:
+            raise ValueError("forbidden character")
+    return unicodedata.normalize("NFC", value)
+
+
+def _compact(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "text expected", {"expected": "text"})
+    if "*" in value:
+        raise PydanticCustomError("masked_value", "masked value")
+    return _SEPARATORS.sub("", value).translate(_DIGITS)
+
+
+def check_nik(value: str) -> str:
+    """Refuse what can never be a NIK (PP 40/2019 Pasal 30; layout PPKKCC DDMMYY SSSS, women's day + 40).
+
+    A region code that is not in today's list, or a birth date or sex that disagrees with the record, is not an
+    error: a NIK keeps the code of its first registration for life. Those are warnings (`nik_warnings`).
+    """
+    if not _NIK.fullmatch(value):
+        raise PydanticCustomError("nik_format", "16 digits")
+    province, regency, district = int(value[:2]), value[2:4], value[4:6]
+    if not 11 <= province <= 96 or regency == "00" or district == "00":
+        raise PydanticCustomError("nik_region", "region part")
+    day, month, year = int(value[6:8]), int(value[8:10]), int(value[10:12])
+    day -= 40 if day > 40 else 0
+    if not 1 <= month <= 12 or not 1 <= day <= _DAYS[month - 1] or (month == 2 and day == 29 and year % 4):
+        raise PydanticCustomError("nik_birth_date", "birth date part")
+    if value[12:] == "0000":
+        raise PydanticCustomError("nik_serial", "serial part")
+    return value
+
+
+def nik_sex(nik: str) -> Literal["male", "female"]:
+    return "female" if int(nik[6:8]) > 40 else "male"
+
+
+def nik_birth_matches(nik: str, birth_date: date) -> bool:
+    """Whether DDMMYY of the NIK fits the stated date; the century comes from the stated date."""
+    day = int(nik[6:8])
+    return (day - 40 if day > 40 else day, int(nik[8:10]), int(nik[10:12])) == (
+        birth_date.day,
+        birth_date.month,
+        birth_date.year % 100,
+    )
+
+
+def _check_family_card(value: str) -> str:
+    if not _FAMILY_CARD.fullmatch(value):
+        raise PydanticCustomError("family_card_format", "16 digits")
+    return value
+
+
+def _check_phone(value: str) -> str:
+    if not _PHONE.fullmatch(value):
+        raise PydanticCustomError("phone_format", "phone number")
+    return "+62" + value[1:] if value.startswith("0") else value if value.startswith("+") else "+" + value
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def latest_local_date() -> date:
+    """Today where the day begins first in Indonesia (WIT, UTC+9)."""
+    return (datetime.now(UTC) + timedelta(hours=9)).date()
+
+
+def _past(value: date) -> date:
+    if value > latest_local_date():
+        raise PydanticCustomError("in_future", "in the future")
+    if value.year < 1890:
+        raise PydanticCustomError("too_old", "too old")
+    return value
+
+
+Nik = Annotated[
+    str,
+    BeforeValidator(_compact),
+    AfterValidator(check_nik),
+    Field(min_length=16, max_length=32, examples=["1871046503910003"], description="National identity number, 16 digits, text"),
+]
+FamilyCardNumber = Annotated[
+    str,
+    BeforeValidator(_compact),
+    AfterValidator(_check_family_card),
+    Field(min_length=16, max_length=32, examples=["1871041203150002"], description="Family card number (No KK), 16 digits"),
+]
+PhoneNumber = Annotated[
+    str, BeforeValidator(_compact), AfterValidator(_check_phone), Field(max_length=24, examples=["+6281234567890"])
+]
+RegionCode = Annotated[
+    str,
+    StringConstraints(pattern=REGION_PATTERN, max_length=13),
+    Field(examples=["18.71.04"], description="Kemendagri region code: PP, PP.KK, PP.KK.CC or PP.KK.CC.DDDD"),
+]
+VillageCode = Annotated[
+    str,
+    StringConstraints(pattern=VILLAGE_PATTERN, max_length=13),
+    Field(examples=["18.71.04.1002"], description="Kemendagri village code PP.KK.CC.DDDD"),
+]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+PastDate = Annotated[date, AfterValidator(_past), Field(examples=["1991-03-25"])]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$")]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+RtRw = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$"), AfterValidator(lambda value: value.zfill(3))]
+Latitude = Annotated[Decimal, Field(ge=-90, le=90, max_digits=9, decimal_places=6)]
+Longitude = Annotated[Decimal, Field(ge=-180, le=180, max_digits=9, decimal_places=6)]
+Sex = Literal["male", "female"]
+Id = UUID

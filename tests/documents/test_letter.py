@@ -1,0 +1,253 @@
+"""The printed letter: what it says, that its QR code leads home, and that no content breaks or changes it."""
+
+import dataclasses
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import cv2
+import numpy
+import pymupdf
+import pypdf
+import pytest
+
+from tksk_api.documents.letter import render_letter
+from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Letterhead, Person, Signer
+
+WIB = timezone(timedelta(hours=7))
+WIT = timezone(timedelta(hours=9))
+URL = "https://tksk.bandarlampungkota.go.id/verify/9wJ3mQv2TtB0q1xYc7LrZg"
+VILLAGE_HEAD = Signer(
+    "Ahmad Fauzi, S.Sos.",
+    "Lurah Srengsem",
+    "19780412 200501 1 003",
+    datetime(2026, 6, 3, 14, 5, tzinfo=WIB),
+)
+DISTRICT_HEAD = Signer(
+    "Dra. Nurhayati", "Camat Panjang", "19700815 199603 2 001", datetime(2026, 6, 3, 15, 40, tzinfo=WIB)
+)
+AGENCY_HEAD = Signer("Bambang Susilo", "Kepala Dinas Sosial", None, datetime(2026, 6, 4, 9, tzinfo=WIT))
+CHILD = Dependant("Muhammad Rizki", "1871051203100002", "male", "Bandar Lampung", date(2010, 3, 12), "Anak")
+HOSTILE = [
+    '#panic("no") #import "x" #read("/etc/passwd")',
+    "$a_b^2$ *tebal* _miring_ `raw` @ref <label> [isi] {kode} // /* */ ~ -- ---",
+    "\\ \\u{41} \\n \" ' O'Neil “kutip” {{x}} %s",
+    "محمد عبد الله بن أحمد",
+    "王小明 😀👩‍👩‍👧 ꦧꦱ \ufe0f \U000e0041",
+    "nol\x00satu\x01\x1b\x7f\ud800akhir",
+    "kanan\u202eikik\u2066 \u200b\u200d\ufeff",
+    "Z" + "\u0301\u0323" * 40,
+    "א\u0301 x\u064b \u0e33 ﷺ 𝐁𝐮𝐝𝐢",
+    "x" * 200,
+    "",
+]
+
+
+def letter(**changes: Any) -> LetterContent:
+    content = LetterContent(
+        number="400.9/12/SRG/VI/2026",
+        issued_on=date(2026, 6, 3),
+        valid_until=date(2026, 9, 3),
+        letterhead=Letterhead(
+            "PEMERINTAH KOTA BANDAR LAMPUNG",
+            "KECAMATAN PANJANG",
+            "KELURAHAN SRENGSEM",
+            "Jalan Yos Sudarso 12",
+        ),
+        place="Bandar Lampung",
+        applicant=Person(
+            "Siti Aminah", "1871054506800003", "Metro", date(1980, 6, 5), "female", "Gang Melati No. 7"
+        ),
+        dependants=(),
+        purpose="Pendidikan",
+        purpose_detail="Keringanan biaya sekolah",
+        addressed_to="Kepala SMP Negeri 30",
+        signers=(VILLAGE_HEAD,),
+        verification_url=URL,
+    )
+    return dataclasses.replace(content, **changes)
+
+
+def pages(document: bytes) -> list[str]:
+    """Give each page's text with every run of white space as one space."""
+    return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(document)).pages]
+
+
+def pymupdf_pages(document: bytes) -> list[Any]:
+    opened = pymupdf.open(stream=document)  # type: ignore[no-untyped-call]
+    return [opened[number] for number in range(opened.page_count)]
+
+
+def qr_text(document: bytes, page: int) -> str:
+    picture = pymupdf_pages(document)[page].get_pixmap(dpi=200, colorspace=pymupdf.csGRAY)
+    grey = numpy.frombuffer(picture.samples, dtype=numpy.uint8).reshape(picture.height, picture.stride)
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(grey[:, : picture.width])
+    return text
+
+
+def test_a_letter_says_what_it_must() -> None:
+    (text,) = pages(render_letter(letter()))
+    for expected in (
+        "PEMERINTAH KOTA BANDAR LAMPUNG KECAMATAN PANJANG KELURAHAN SRENGSEM Jalan Yos Sudarso 12",
+        "SURAT KETERANGAN TIDAK MAMPU",
+        "Nomor : 400.9/12/SRG/VI/2026",
+        "bawah ini, Lurah Srengsem, Kecamatan Panjang, Kota Bandar Lampung, menerangkan",
+        "Siti Aminah",
+        "1871054506800003",
+        "Metro, 5 Juni 1980",
+        "Perempuan",
+        "tanpa dipungut biaya",
+        "Pendidikan",
+        "Keringanan biaya sekolah",
+        "Ditujukan kepada : Kepala SMP Negeri 30",
+        "berlaku sejak tanggal 3 Juni 2026 sampai dengan tanggal 3 September 2026",
+        "Bandar Lampung, 3 Juni 2026",
+        "3 Juni 2026 pukul 14.05 WIB",
+        "Ahmad Fauzi, S.Sos.",
+        "NIP 19780412 200501 1 003",
+        "Pindai untuk memeriksa keaslian surat ini",
+        URL,
+        "bukan merupakan tanda tangan elektronik tersertifikasi",
+    ):
+        assert expected in text
+    for unexpected in ("tanggungan", "Mengetahui", "Halaman"):
+        assert unexpected not in text
+
+
+def test_the_file_is_pdf_a_with_the_date_of_the_last_signature() -> None:
+    document = render_letter(letter(signers=(VILLAGE_HEAD, AGENCY_HEAD)))
+    reader = pypdf.PdfReader(io.BytesIO(document))
+    assert reader.metadata is not None
+    assert reader.metadata.creation_date == AGENCY_HEAD.signed_at
+    assert reader.metadata.title == "Surat Keterangan Tidak Mampu Nomor 400.9/12/SRG/VI/2026"
+    root: Any = reader.root_object
+    xmp = root["/Metadata"].get_object().get_data().decode()
+    assert "<pdfaid:part>2</pdfaid:part>" in xmp
+    assert "<pdfaid:conformance>B</pdfaid:conformance>" in xmp
+    assert root["/Lang"].startswith("id")
+    width, height = reader.pages[0].mediabox.width, reader.pages[0].mediabox.height
+    assert (round(width), round(height)) == (595, 842)
+
+
+def test_dependants_are_listed_over_pages_with_the_heading_repeated() -> None:
+    (single,) = pages(render_letter(letter(dependants=(CHILD,))))
+    assert "1 Muhammad Rizki 1871051203100002 L Bandar Lampung, 12 Maret 2010 Anak" in single
+    many = pages(render_letter(letter(dependants=(CHILD,) * 40)))
+    assert len(many) == 3
+    assert "Hubungan" in many[0] and "Hubungan" in many[1]
+    assert "Halaman 1 dari 3" in many[0] and "Halaman 3 dari 3" in many[2]
+    assert sum(text.count("Muhammad Rizki") for text in many) == 40
+
+
+def test_missing_facts_leave_no_empty_rows() -> None:
+    applicant = Person("Siti Aminah", None, None, date(1980, 6, 5), "female", "Gang Melati")
+    (text,) = pages(render_letter(letter(applicant=applicant, purpose_detail="", addressed_to=" ")))
+    assert "NIK : –" in text
+    assert "Lahir : 5 Juni 1980" in text
+    assert "Rincian" not in text and "Ditujukan" not in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_signer_is_named_once_in_the_signatures(count: int) -> None:
+    signers = (VILLAGE_HEAD, DISTRICT_HEAD, AGENCY_HEAD)[:count]
+    (text,) = pages(render_letter(letter(signers=signers)))
+    assert all(text.count(signer.full_name) == 1 for signer in signers)
+    assert text.count("Mengetahui,") == count - 1
+    assert text.count("NIP") == min(count, 2)
+    assert ("4 Juni 2026 pukul 09.00 WIT" in text) is (count == 3)
+
+
+def test_the_opening_names_each_office_once() -> None:
+    (text,) = pages(render_letter(letter(signers=(VILLAGE_HEAD, DISTRICT_HEAD))))
+    assert "ini, Lurah Srengsem dan Camat Panjang, Kota Bandar Lampung, menerangkan" in text
+    district = Letterhead(
+        "PEMERINTAH KABUPATEN LAMPUNG SELATAN", "KECAMATAN KALIANDA II", "KECAMATAN KALIANDA II", None
+    )
+    (text,) = pages(render_letter(letter(letterhead=district, signers=(DISTRICT_HEAD,))))
+    assert "Camat Panjang, Kecamatan Kalianda II, Kabupaten Lampung Selatan, menerangkan" in text
+    assert text.count("KECAMATAN KALIANDA II") == 1
+
+
+def test_a_long_purpose_runs_over_pages_and_ends_with_the_signature() -> None:
+    detail = ("Permohonan keringanan biaya perawatan rawat inap di rumah sakit. " * 70)[:3994] + "TAMAT."
+    texts = pages(render_letter(letter(purpose_detail=detail)))
+    assert len(texts) == 2
+    assert "TAMAT." in texts[-1] and "Ahmad Fauzi" in texts[-1]
+
+
+@pytest.mark.parametrize("dependants", [0, 40])
+def test_the_qr_code_of_every_page_leads_to_the_verification(dependants: int) -> None:
+    document = render_letter(letter(dependants=(CHILD,) * dependants))
+    for page in range(len(pages(document))):
+        assert qr_text(document, page) == URL
+
+
+def test_the_same_content_gives_the_same_bytes() -> None:
+    content = letter(dependants=(CHILD,) * 3, signers=(VILLAGE_HEAD, DISTRICT_HEAD))
+    first = render_letter(content)
+    render_letter(letter(number="400.9/13/SRG/VI/2026"))
+    time.sleep(1.1)
+    assert render_letter(LetterContent.from_json(content.to_json())) == first
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_data_and_never_markup(text: str) -> None:
+    content = letter(
+        number=f"1 {text}",
+        letterhead=Letterhead(text, text, f"KELURAHAN {text}", text),
+        place=text,
+        applicant=Person(text, text, text, date(1980, 6, 5), "male", text),
+        dependants=(Dependant(text, text, "female", text, date(2010, 3, 12), text),),
+        purpose=text,
+        purpose_detail=text,
+        addressed_to=text,
+        signers=(Signer(text, text, text, VILLAGE_HEAD.signed_at),),
+    )
+    assert "SURAT KETERANGAN TIDAK MAMPU" in pages(render_letter(content))[0]
+
+
+@pytest.mark.parametrize("text", HOSTILE[:3])
+def test_signs_of_markup_are_printed_as_typed(text: str) -> None:
+    printed = " ".join(pages(render_letter(letter(purpose_detail=text))))
+    assert "".join(text.split()) in "".join(printed.split())
+
+
+def test_a_reversed_reading_direction_cannot_disguise_a_word() -> None:
+    (text,) = pages(render_letter(letter(addressed_to="RSUD \u202eabc\u202c Metro")))
+    assert "RSUD abc Metro" in text
+
+
+def test_a_character_no_font_draws_becomes_a_box() -> None:
+    (text,) = pages(render_letter(letter(addressed_to="Sekolah 王 Ｍａｊｕ")))
+    assert "Sekolah □ Maju" in text
+
+
+@pytest.mark.parametrize("word", ["x" * 200, "W" * 200, "W" * 26, "Nama/" * 40, "محمد" * 50])
+def test_a_word_longer_than_a_line_stays_on_the_paper(word: str) -> None:
+    applicant = Person(word, None, word, date(1980, 6, 5), "female", word)
+    child = Dependant(word, None, "male", word, date(2010, 3, 12), word)
+    document = render_letter(
+        letter(
+            applicant=applicant,
+            dependants=(child,),
+            addressed_to=word,
+            verification_url=URL + word.encode().hex()[:200],
+            signers=(Signer(word, word, word, VILLAGE_HEAD.signed_at),),
+        )
+    )
+    for page in pymupdf_pages(document):
+        right_margin = page.rect.x1 - 2.2 / 2.54 * 72
+        assert all(block[2] <= right_margin for block in page.get_text("blocks"))
+
+
+def test_many_pages_of_lines_still_print() -> None:
+    assert len(pages(render_letter(letter(purpose_detail="a\n\n" * 1300)))) > 10
+
+
+def test_sixteen_threads_print_the_same_letters_as_one() -> None:
+    contents = [letter(number=f"400.9/{number}/SRG/VI/2026") for number in range(8)] * 2
+    alone = [render_letter(content) for content in contents]
+    with ThreadPoolExecutor(max_workers=16) as threads:
+        assert list(threads.map(render_letter, contents)) == alone
