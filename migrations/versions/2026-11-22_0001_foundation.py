@@ -120,6 +120,7 @@ def upgrade() -> None:
     op.execute("REVOKE ALL ON FUNCTION app.enter, app.enter_system, app.record_change FROM PUBLIC")
     op.execute(f"GRANT USAGE ON SCHEMA app TO {ops.APP}")
     op.execute(f"GRANT EXECUTE ON FUNCTION app.enter, app.enter_system, app.search_name TO {ops.APP}")
+    op.execute(f"GRANT SELECT ON alembic_version TO {ops.APP}")
     op.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
 

@@ -92,7 +92,7 @@ def upgrade() -> None:
     sa.Column('relationship', sa.Text(), nullable=True),
     sa.Column('ppks_categories', sa.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
     sa.Column('notes', sa.Text(), nullable=True),
-    sa.Column('warnings', sa.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
+    sa.Column('warnings', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'::jsonb"), nullable=False),
     sa.Column('deceased_on', sa.Date(), nullable=True),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('moved_at', sa.DateTime(timezone=True), nullable=True),

@@ -7,7 +7,10 @@ from uuid import UUID
 from tksk_api.database.scope import RegionScope
 from tksk_api.errors import DomainError
 
-ENTER = "SELECT * FROM app.enter({session}, {roles}, {request}, {operation}, {read})"
+ENTER = (
+    "SELECT * FROM app.enter(CAST({session} AS uuid), CAST({roles} AS text[]), CAST({request} AS uuid), "
+    "CAST({operation} AS text), CAST({read} AS boolean))"
+)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ class Resource:
             cast(func.row_to_json(literal_column("r")), Text).label("body"),
             (row.c.version if "version" in row.c else literal_column("NULL::int")).label("version"),
             (row.c[self.subject] if self.subject else literal_column("NULL::uuid")).label("subject"),
-        )
+        ).select_from(row)
 
     def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
         """`items, subjects, found, k0..kn`: one aggregated row; one item more than the page tells whether more follow."""

@@ -14,7 +14,7 @@ from tksk_api.database.tables import RegionScoped, scoped_tables
 from tksk_api.errors import DomainError
 
 _ENTER = text(ENTER.format(session=":s", roles=":r", request=":q", operation=":o", read=":w"))
-_ENTER_SYSTEM = text("SELECT app.enter_system(:operation, :request)")
+_ENTER_SYSTEM = text("SELECT app.enter_system(CAST(:operation AS text), CAST(:request AS uuid))")
 
 
 class ScopedSession(Session):
@@ -70,8 +70,8 @@ async def enter(factory: async_sessionmaker[AsyncSession], admission: Admission)
     """
     async with factory() as session, session.begin():
         arguments = dict(zip("srqow", admission.arguments(read=False), strict=True))
-        row = (await session.connection()).execute(_ENTER, arguments)
-        principal = admit(admission, (await row).mappings().first())
+        row = await (await session.connection()).execute(_ENTER, arguments)
+        principal = admit(admission, row.mappings().first())
         session.info.update(scope=principal.scope, principal=principal, admission=admission)
         yield session
 

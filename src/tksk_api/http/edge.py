@@ -1,7 +1,7 @@
 """The outermost layer: request id, size limit, security headers, the log line, and the last resort for a fault."""
 
 import time
-from typing import Any
+import traceback
 from uuid import UUID, uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -109,11 +109,7 @@ def _operation(scope: Scope) -> str:
     return str(getattr(route, "name", None) or "none")
 
 
-def _trace(error: BaseException) -> Any:
-    # Only where it happened and of what type: an exception's text may hold a person's data.
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return frames[-12:]
+def _trace(error: BaseException) -> list[str]:
+    # Only where it happened: an exception's text may hold a person's data.
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return [f"{name.rsplit('tksk_api/')[-1].rsplit('/', 2)[-1]}:{line}" for name, line in frames if "tksk_api" in name or name == frames[-1][0]]

@@ -8,7 +8,7 @@ from sqlalchemy import Text, text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, moment, text_array
+from tksk_api.database.tables import Record, RegionScoped, jsonb, moment, text_array
 
 
 class Beneficiary(Record, RegionScoped, table=True):
@@ -50,7 +50,7 @@ class Beneficiary(Record, RegionScoped, table=True):
     relationship: str | None = Field(default=None, sa_type=Text)
     ppks_categories: list[str] = Field(default_factory=list, **text_array())
     notes: str | None = Field(default=None, sa_type=Text)
-    warnings: list[str] = Field(default_factory=list, **text_array())
+    warnings: list[dict[str, str]] = Field(default_factory=list, **jsonb())
     deceased_on: date | None = None
     deleted_at: datetime | None = moment()
     moved_at: datetime | None = moment()

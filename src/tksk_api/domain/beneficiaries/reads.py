@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Text, bindparam, cast, func, literal_column, select
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.schemas import BeneficiaryHit, BeneficiaryRead, ChangeRead
 from tksk_api.domain.history.reads import changes_of
-from tksk_api.domain.references.lists import LISTS
 
 TABLE = Beneficiary.__table__  # type: ignore[attr-defined]
 _MASK = "************"
@@ -19,18 +18,6 @@ def masked(last4: ColumnElement[Any]) -> ColumnElement[Any]:
     return literal_column(f"'{_MASK}'") + last4
 
 
-def _warnings() -> ColumnElement[Any]:
-    # The words come from the reference list; every reader gets the Indonesian label, clients look up others by code.
-    details = {item.code: item.label_id for item in LISTS["beneficiary_warnings"].items}
-    code = literal_column("w.code")
-    words = case(*((code == literal_column(f"'{c}'"), literal_column("'" + d.replace("'", "''") + "'")) for c, d in details.items()))
-    rows = func.unnest(TABLE.c.warnings).table_valued("code", name="w").render_derived()
-    objects = func.json_agg(func.json_build_object(literal_column("'code'"), rows.c.code, literal_column("'detail'"), words))
-    some = select(objects).select_from(rows).scalar_subquery()
-    # Most people have no warning: they must not pay for the sub-select.
-    return case((func.cardinality(TABLE.c.warnings) == literal_column("0"), literal_column("'[]'::json")), else_=some)
-
-
 COLUMNS = {
     "nik_masked": masked(TABLE.c.nik_last4),
     "family_card_masked": masked(TABLE.c.family_card_last4),
@@ -38,7 +25,6 @@ COLUMNS = {
     "address": func.json_build_object(
         literal_column("'street'"), TABLE.c.street, literal_column("'rt'"), TABLE.c.rt, literal_column("'rw'"), TABLE.c.rw
     ),
-    "warnings": _warnings(),
 }
 
 BENEFICIARIES = Resource(

@@ -25,7 +25,7 @@ from tksk_api.domain.beneficiaries.schemas import (
 )
 from tksk_api.domain.history.models import Access
 from tksk_api.domain.records import create_once, keyring_of, load, patched, refuse_null, save
-from tksk_api.domain.references.lists import LISTS, codes
+from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.errors import DomainError, invalid
@@ -169,7 +169,9 @@ def _facts(source: Any) -> dict[str, Any]:
     return {name: getattr(source, name) for name in ("birth_date", "sex", "ppks_categories")}
 
 
-async def _warnings(session: AsyncSession, nik: str | None, facts: Mapping[str, Any], region: Region) -> list[str]:
+async def _warnings(
+    session: AsyncSession, nik: str | None, facts: Mapping[str, Any], region: Region
+) -> list[dict[str, str]]:
     today = local_today(region.timezone)
     known = True
     if nik is not None:
@@ -179,9 +181,11 @@ async def _warnings(session: AsyncSession, nik: str | None, facts: Mapping[str, 
     hints: Any = [
         tuple([item.code, *(item.attributes.get(name) for name in ("min_age", "max_age", "sex"))]) for item in chosen
     ]
-    return identity_warnings(
+    found = identity_warnings(
         nik, facts["birth_date"], facts["sex"], region.code, nik_region_known=known, today=today
     ) + category_warnings(hints, age_on(facts["birth_date"], today), facts["sex"])
+    # Kept with their Indonesian words, so that reading costs nothing; other languages look the code up.
+    return [{"code": code, "detail": label("beneficiary_warnings", code, "id")} for code in found]
 
 
 def _check_codes(relationship: str | None, categories: list[str]) -> None:
