@@ -83,9 +83,7 @@ def test_first_start_makes_a_private_utf8_cluster(start: Start, directory: Path)
     assert ask(cluster.url(), "SHOW listen_addresses") == "127.0.0.1"
     assert ask(cluster.url(), "SHOW unix_socket_directories") == ""
     assert ask(cluster.url(), "SHOW fsync") == "off"
-    assert (
-        ask(cluster.url(), "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
-    )
+    assert ask(cluster.url(), "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
     assert stat.S_IMODE((directory / "password").stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert cluster.password not in repr(cluster)

@@ -44,7 +44,14 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         sessions.configure(info={"keyring": keyring})
         passwords = Passwords(settings.password_workers, settings.password_queue)
         app.state.house = House(
-            settings, engine, sessions, ReadPool(pool, settings.pool_timeout_seconds), keyring, tokens, passwords, metrics
+            settings,
+            engine,
+            sessions,
+            ReadPool(pool, settings.pool_timeout_seconds),
+            keyring,
+            tokens,
+            passwords,
+            metrics,
         )
         yield
         passwords.close()

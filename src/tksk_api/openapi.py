@@ -37,7 +37,10 @@ _PROBLEM = {
                 "type": "object",
                 "required": ["pointer", "code", "detail"],
                 "properties": {
-                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901), or a query parameter's name"},
+                    "pointer": {
+                        "type": "string",
+                        "description": "JSON Pointer (RFC 6901), or a query parameter's name",
+                    },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
                 },
@@ -95,7 +98,9 @@ def _remember(app: FastAPI, services: Collection[str], public_url: str) -> dict[
 
 
 def whole_document(app: FastAPI, services: Collection[str], public_url: str) -> dict[str, Any]:
-    intro = "All services of the system. Each is also published alone: " + ", ".join(f"/openapi/{s}.json" for s in services)
+    intro = "All services of the system. Each is also published alone: " + ", ".join(
+        f"/openapi/{s}.json" for s in services
+    )
     return _document(app, "TKSK API", intro, None, public_url)
 
 
@@ -147,7 +152,8 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{"bearer": []}]
         roles = ", ".join(roles_with(Permission(permission)))
         operation["description"] = (
-            operation.get("description", "") + f"\n\nPermission `{permission}`: {Permission(permission).meaning}. Roles: {roles}."
+            operation.get("description", "")
+            + f"\n\nPermission `{permission}`: {Permission(permission).meaning}. Roles: {roles}."
         ).strip()
     if "{" in path:
         statuses |= {"404", "422"}
@@ -174,8 +180,15 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     for status, response in responses.items():
-        if status.startswith("2") and (any(p["name"] == "If-Match" for p in parameters) or "{" in path) and "content" in response:
-            response.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "Version, for If-Match"}
+        if (
+            status.startswith("2")
+            and (any(p["name"] == "If-Match" for p in parameters) or "{" in path)
+            and "content" in response
+        ):
+            response.setdefault("headers", {})["ETag"] = {
+                "schema": {"type": "string"},
+                "description": "Version, for If-Match",
+            }
     for status in sorted(statuses):
         responses[status] = {
             "description": _WORDS[status],
@@ -187,7 +200,9 @@ def _prune(document: dict[str, Any]) -> None:
     """Drop schemas nothing refers to."""
     schemas = document["components"]["schemas"]
     while True:
-        text = json.dumps({**document, "components": {k: v for k, v in document["components"].items() if k != "schemas"}})
+        text = json.dumps(
+            {**document, "components": {k: v for k, v in document["components"].items() if k != "schemas"}}
+        )
         texts = {name: json.dumps(schema) for name, schema in schemas.items()}
         used = {
             name

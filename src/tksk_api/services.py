@@ -50,7 +50,9 @@ SERVICES: Mapping[str, Service] = {
         (sktm_applications.router, sktm_policies.router, verification.router),
     ),
     "referrals": Service(
-        "Referrals", "Programmes, agencies and what became of a referral.", (programs.router, agencies.router, referrals.router)
+        "Referrals",
+        "Programmes, agencies and what became of a referral.",
+        (programs.router, agencies.router, referrals.router),
     ),
     "activities": Service("Activities", "The officers' work log in four pillars.", (activities.router,)),
 }

@@ -23,7 +23,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TKSK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr = Field(description="postgresql://tksk_app:...@host/database: the app role, which owns nothing")
+    database_url: SecretStr = Field(
+        description="postgresql://tksk_app:...@host/database: the app role, which owns nothing"
+    )
     database_owner_url: SecretStr | None = Field(default=None, description="the owner, for `tksk migrate` only")
     read_database_url: SecretStr | None = Field(default=None, description="a replica for compiled reads")
     key_file: Path = Field(description="master key and token signing keys, mode 0600 (`tksk keys init`)")

@@ -111,13 +111,20 @@ Nik = Annotated[
     str,
     BeforeValidator(_compact),
     AfterValidator(check_nik),
-    Field(min_length=16, max_length=32, examples=["1871046503910003"], description="National identity number, 16 digits, text"),
+    Field(
+        min_length=16,
+        max_length=32,
+        examples=["1871046503910003"],
+        description="National identity number, 16 digits, text",
+    ),
 ]
 FamilyCardNumber = Annotated[
     str,
     BeforeValidator(_compact),
     AfterValidator(_check_family_card),
-    Field(min_length=16, max_length=32, examples=["1871041203150002"], description="Family card number (No KK), 16 digits"),
+    Field(
+        min_length=16, max_length=32, examples=["1871041203150002"], description="Family card number (No KK), 16 digits"
+    ),
 ]
 PhoneNumber = Annotated[
     str, BeforeValidator(_compact), AfterValidator(_check_phone), Field(max_length=24, examples=["+6281234567890"])

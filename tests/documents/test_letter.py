@@ -57,9 +57,7 @@ def letter(**changes: Any) -> LetterContent:
             "Jalan Yos Sudarso 12",
         ),
         place="Bandar Lampung",
-        applicant=Person(
-            "Siti Aminah", "1871054506800003", "Metro", date(1980, 6, 5), "female", "Gang Melati No. 7"
-        ),
+        applicant=Person("Siti Aminah", "1871054506800003", "Metro", date(1980, 6, 5), "female", "Gang Melati No. 7"),
         dependants=(),
         purpose="Pendidikan",
         purpose_detail="Keringanan biaya sekolah",

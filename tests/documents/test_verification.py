@@ -73,12 +73,8 @@ def test_a_page_is_complete_small_and_self_contained(status: Status, language: L
     assert len(page.encode()) < 15_000
     assert elements[0] == ("html", {"lang": language})
     assert not re.search(r"https?:|//|url\(|@import|<script|javascript:| on\w+=", page)
-    assert {tag for tag, _ in elements}.isdisjoint(
-        {"script", "img", "iframe", "form", "object", "embed", "base"}
-    )
-    metas = {
-        attributes.get("name"): attributes.get("content") for tag, attributes in elements if tag == "meta"
-    }
+    assert {tag for tag, _ in elements}.isdisjoint({"script", "img", "iframe", "form", "object", "embed", "base"})
+    metas = {attributes.get("name"): attributes.get("content") for tag, attributes in elements if tag == "meta"}
     assert metas["viewport"] == "width=device-width, initial-scale=1"
     assert metas["robots"] == "noindex"
     assert metas["referrer"] == "no-referrer"
@@ -120,13 +116,9 @@ def test_facts_that_are_missing_are_left_out() -> None:
     assert "None" not in page
 
 
-@pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "Nur'aini & <b>", "]]>-->"]
-)
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "Nur'aini & <b>", "]]>-->"])
 def test_values_are_escaped(text: str) -> None:
-    plain, hostile = (
-        outline(render_verification(view("revoked", value), "en")) for value in ("Contoh", text)
-    )
+    plain, hostile = (outline(render_verification(view("revoked", value), "en")) for value in ("Contoh", text))
     assert hostile.elements == plain.elements
     assert "Nur&#x27;aini &amp; &lt;b&gt;" in render_verification(view("valid", "Nur'aini & <b>"), "id")
 

@@ -25,9 +25,7 @@ def letter(**changes: Any) -> LetterContent:
         number="400.9/12/SRG/VI/2026",
         issued_on=date(2026, 6, 3),
         valid_until=date(2026, 9, 3),
-        letterhead=Letterhead(
-            "PEMERINTAH KOTA BANDAR LAMPUNG", "KECAMATAN PANJANG", "KELURAHAN SRENGSEM", None
-        ),
+        letterhead=Letterhead("PEMERINTAH KOTA BANDAR LAMPUNG", "KECAMATAN PANJANG", "KELURAHAN SRENGSEM", None),
         place="Bandar Lampung",
         applicant=Person("Siti Aminah", None, None, date(1980, 6, 5), "female", "Gang Melati No. 7"),
         dependants=(

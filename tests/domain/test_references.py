@@ -164,9 +164,7 @@ def test_programs_point_at_known_agencies_and_documents() -> None:
 def test_purposes_point_at_known_agencies_and_documents() -> None:
     for purpose in LISTS["sktm_purposes"].items:
         assert many(purpose, "agency_kinds") <= codes("agency_kinds"), purpose.code
-        assert many(purpose, "extra_documents") | many(purpose, "optional_documents") <= codes(
-            "document_kinds"
-        )
+        assert many(purpose, "extra_documents") | many(purpose, "optional_documents") <= codes("document_kinds")
 
 
 def test_jampersal_is_a_dated_programme() -> None:
@@ -175,9 +173,7 @@ def test_jampersal_is_a_dated_programme() -> None:
 
 
 def test_every_pillar_has_its_kinds_of_activity() -> None:
-    pillars = [
-        item.attributes["pillar"] for item in LISTS["activity_kinds"].items if "pillar" in item.attributes
-    ]
+    pillars = [item.attributes["pillar"] for item in LISTS["activity_kinds"].items if "pillar" in item.attributes]
     assert set(pillars) == codes("pillars")
     assert all(pillars.count(pillar) >= 6 for pillar in codes("pillars"))
 

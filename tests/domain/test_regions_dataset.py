@@ -89,9 +89,7 @@ def test_nusa_tenggara_barat_has_its_districts_and_villages(regions: dict[str, R
         ("14.01.04", "XIII Koto Kampar", "kecamatan"),
     ],
 )
-def test_names_are_written_as_people_write_them(
-    regions: dict[str, RegionRow], code: str, name: str, kind: str
-) -> None:
+def test_names_are_written_as_people_write_them(regions: dict[str, RegionRow], code: str, name: str, kind: str) -> None:
     assert (regions[code].name, regions[code].kind) == (name, kind)
 
 

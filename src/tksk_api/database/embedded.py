@@ -217,9 +217,7 @@ def _create(directory: Path, programs: Path, account: _Account, *, fast: bool, l
     unfinished.rename(data)
 
 
-def _launch(
-    directory: Path, programs: Path, account: _Account, settings: Mapping[str, str], report: Report
-) -> int:
+def _launch(directory: Path, programs: Path, account: _Account, settings: Mapping[str, str], report: Report) -> int:
     """Start the server, trying again if something is in the way; its port is kept for the next start."""
     data, log, remembered = directory / "data", directory / "log", directory / "port"
     for attempt in range(_ATTEMPTS):

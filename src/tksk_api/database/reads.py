@@ -130,7 +130,9 @@ class Resource:
     def select(self, scope: RegionScope) -> Select[Any]:
         statement = select(*self.projection()).where(*self.where)
         if self.scoped:
-            statement = statement.where(scope.predicate(self.scope_table if self.scope_table is not None else self.table))
+            statement = statement.where(
+                scope.predicate(self.scope_table if self.scope_table is not None else self.table)
+            )
         return statement.select_from(self.source if self.source is not None else self.table)
 
     def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
@@ -223,7 +225,10 @@ def _wrap(*, logged: str, when: str) -> str:
     )
 
 
-_WRAP_ONE = {True: _wrap(logged="ARRAY[found.subject]", when="found.subject IS NOT NULL"), False: _wrap(logged="", when="")}
+_WRAP_ONE = {
+    True: _wrap(logged="ARRAY[found.subject]", when="found.subject IS NOT NULL"),
+    False: _wrap(logged="", when=""),
+}
 _WRAP_PAGE = {True: _wrap(logged="found.subjects", when="found.found > 0"), False: _wrap(logged="", when="")}
 
 
@@ -293,7 +298,12 @@ class Reader:
         return Page((row["items"] or "").encode(), last)
 
     async def _fetch(
-        self, resource: Resource, kind: Any, build: Callable[[RegionScope], Executable], values: Mapping[str, Any], wrap: str
+        self,
+        resource: Resource,
+        kind: Any,
+        build: Callable[[RegionScope], Executable],
+        values: Mapping[str, Any],
+        wrap: str,
     ) -> Any:
         if self.admission is None:
             if resource.scoped:

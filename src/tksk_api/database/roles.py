@@ -23,7 +23,9 @@ async def ensure_app_role(owner_url: str, app_url: str) -> None:
     try:
         verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", APP_ROLE) else "CREATE"
         password = await connection.fetchval("SELECT quote_literal($1::text)", unquote(parts.password or ""))
-        await connection.execute(f"{verb} ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE PASSWORD {password}")
+        await connection.execute(
+            f"{verb} ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE PASSWORD {password}"
+        )
     finally:
         await connection.close()
 

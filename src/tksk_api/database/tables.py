@@ -43,10 +43,14 @@ class Record(Table):
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=PgUuid)
     version: int = Field(default=None, sa_column_kwargs={"nullable": False})
     created_at: datetime = Field(
-        default=None, sa_type=sa.DateTime(timezone=True), sa_column_kwargs={"server_default": sa.func.now(), "nullable": False}
+        default=None,
+        sa_type=sa.DateTime(timezone=True),
+        sa_column_kwargs={"server_default": sa.func.now(), "nullable": False},
     )
     updated_at: datetime = Field(
-        default=None, sa_type=sa.DateTime(timezone=True), sa_column_kwargs={"server_default": sa.func.now(), "nullable": False}
+        default=None,
+        sa_type=sa.DateTime(timezone=True),
+        sa_column_kwargs={"server_default": sa.func.now(), "nullable": False},
     )
     created_by: UUID | None = Field(default=None, sa_type=PgUuid)
     create_digest: bytes | None = Field(default=None, sa_type=sa.LargeBinary)
@@ -63,9 +67,15 @@ class RegionScoped(SQLModel):
     """
 
     region_code: str | None = Field(sa_type=RegionText)
-    province_code: str | None = Field(default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()})
-    regency_code: str | None = Field(default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()})
-    district_code: str | None = Field(default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()})
+    province_code: str | None = Field(
+        default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()}
+    )
+    regency_code: str | None = Field(
+        default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()}
+    )
+    district_code: str | None = Field(
+        default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue()}
+    )
 
 
 class AddressedToAgency(SQLModel):

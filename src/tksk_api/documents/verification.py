@@ -182,8 +182,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
 _ICONS: dict[Status, str] = {
     "valid": '<circle cx="24" cy="24" r="21"/><path d="M14 25l7 7 13-15"/>',
     "expired": (
-        '<path d="M12 5h24M12 43h24M15 5c0 12 6 15 9 19 3-4 9-7 9-19"/>'
-        '<path d="M15 43c0-12 6-15 9-19 3 4 9 7 9 19"/>'
+        '<path d="M12 5h24M12 43h24M15 5c0 12 6 15 9 19 3-4 9-7 9-19"/><path d="M15 43c0-12 6-15 9-19 3 4 9 7 9 19"/>'
     ),
     "revoked": '<path d="M16 3h16l13 13v16L32 45H16L3 32V16zM16 16l16 16M32 16L16 32"/>',
     "unknown": '<path d="M24 3l21 39H3zM24 18v10M24 34v2"/>',
@@ -197,9 +196,7 @@ _COLOURS: dict[Status, str] = {
     "unknown": "#3f4753",
 }
 
-_CONTENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-)
+_CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _STYLE = """
 :root{color-scheme:light}

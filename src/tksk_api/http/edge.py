@@ -112,4 +112,8 @@ def _operation(scope: Scope) -> str:
 def _trace(error: BaseException) -> list[str]:
     # Only where it happened: an exception's text may hold a person's data.
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    return [f"{name.rsplit('tksk_api/')[-1].rsplit('/', 2)[-1]}:{line}" for name, line in frames if "tksk_api" in name or name == frames[-1][0]]
+    return [
+        f"{name.rsplit('tksk_api/')[-1].rsplit('/', 2)[-1]}:{line}"
+        for name, line in frames
+        if "tksk_api" in name or name == frames[-1][0]
+    ]

@@ -45,7 +45,12 @@ _PYDANTIC: Mapping[str, str] = {
     "finite_number": "not_finite",
     "timezone_aware": "bad_datetime",
 }
-_PYDANTIC_PREFIXES = (("uuid_", "bad_uuid"), ("datetime_", "bad_datetime"), ("date_", "bad_date"), ("decimal_", "out_of_range"))
+_PYDANTIC_PREFIXES = (
+    ("uuid_", "bad_uuid"),
+    ("datetime_", "bad_datetime"),
+    ("date_", "bad_date"),
+    ("decimal_", "out_of_range"),
+)
 _EXPECTED = {
     "string_type": "text",
     "int_type": "integer",
@@ -169,8 +174,8 @@ def database_error(error: BaseException) -> DomainError | None:
     if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
         name = cause.constraint_name or ""
         return DomainError(_CONSTRAINTS.get(name) or ("id_in_use" if name.startswith("pk_") else "conflict"))
-    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return DomainError("not_found")  # the row policy's WITH CHECK: outside the scope
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError) and "row-level security" in str(cause):
+        return DomainError("not_found")  # the policy's WITH CHECK: outside the scope
     if isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(_TRANSIENT):
         return DomainError("unavailable", retry_after=RETRY_SECONDS)
     if isinstance(cause, asyncpg.InterfaceError | OSError | TimeoutError):
@@ -190,7 +195,13 @@ def install(app: FastAPI) -> None:
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        codes = {400: "malformed_request", 401: "unauthenticated", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+        codes = {
+            400: "malformed_request",
+            401: "unauthenticated",
+            404: "not_found",
+            405: "method_not_allowed",
+            413: "body_too_large",
+        }
         facts: dict[str, Any] = {"reason": "body"} if error.status_code == 400 else {}
         if error.status_code == 405:
             facts["allowed"] = (error.headers or {}).get("Allow")

@@ -38,13 +38,21 @@ def _pair(house: House, signed_in: SignedIn) -> Response:
     return Response(pair.model_dump_json(), headers=PRIVATE, media_type="application/json")
 
 
-@router.post("/auth/login", permission=PUBLIC, response_model=TokenPair, summary="Sign in", openapi_extra={"x-statuses": ["401"]})
+@router.post(
+    "/auth/login", permission=PUBLIC, response_model=TokenPair, summary="Sign in", openapi_extra={"x-statuses": ["401"]}
+)
 async def login(session: SystemSessionDep, house: HouseDep, body: Login) -> Response:
     """Opens a session on this device and gives its first pair of tokens."""
     return _pair(house, await service.sign_in(session, body, house.passwords, lifetimes(house)))
 
 
-@router.post("/auth/refresh", permission=PUBLIC, response_model=TokenPair, summary="Refresh the tokens", openapi_extra={"x-statuses": ["401"]})
+@router.post(
+    "/auth/refresh",
+    permission=PUBLIC,
+    response_model=TokenPair,
+    summary="Refresh the tokens",
+    openapi_extra={"x-statuses": ["401"]},
+)
 async def refresh(session: SystemSessionDep, house: HouseDep, request: Request, body: Refresh) -> Response:
     """Exchanges a refresh token for a new pair. If the reply was lost, repeat the request within 30 seconds."""
     signed_in = await service.rotate(session, body.refresh_token, lifetimes(house))

@@ -55,7 +55,10 @@ async def create_beneficiary(session: SessionDep, request: Request, body: Benefi
 
 
 @router.get(
-    "/beneficiaries", permission=Permission.BENEFICIARY_READ, response_model=Page[BeneficiaryRead], summary="List people"
+    "/beneficiaries",
+    permission=Permission.BENEFICIARY_READ,
+    response_model=Page[BeneficiaryRead],
+    summary="List people",
 )
 async def list_beneficiaries(
     reader: ReaderDep, request: Request, query: Annotated[BeneficiaryQuery, Query()]

@@ -21,13 +21,17 @@ _LIST = TypeAdapter(ReferenceList)
 @router.get("/reference", permission=PUBLIC, response_model=Page[ReferenceSummary], summary="Names of the code lists")
 async def list_references() -> Response:
     """All code lists with their versions; fetch one for its codes."""
-    summaries = [ReferenceSummary.model_validate(code_list, from_attributes=True, extra="ignore") for code_list in LISTS.values()]
+    summaries = [
+        ReferenceSummary.model_validate(code_list, from_attributes=True, extra="ignore") for code_list in LISTS.values()
+    ]
     page = Page[ReferenceSummary](items=summaries, next_cursor=None)
     return Response(page.model_dump_json(), headers=_CACHED, media_type="application/json")
 
 
 @router.get("/reference/{list}", permission=PUBLIC, response_model=ReferenceList, summary="One code list")
-async def get_reference(request: Request, name: Annotated[str, Path(alias="list", pattern=r"^[a-z_]{1,40}$")]) -> Response:
+async def get_reference(
+    request: Request, name: Annotated[str, Path(alias="list", pattern=r"^[a-z_]{1,40}$")]
+) -> Response:
     """The codes of a list with labels, validity and source; a client may keep it as long as the ETag stays."""
     code_list = LISTS.get(name)
     if code_list is None:

@@ -1,2 +1,3 @@
 from tksk_api.http.routing import Router
+
 router = Router("referrals")

@@ -31,6 +31,8 @@ async def list_regions(reader: PublicReaderDep, request: Request, query: Annotat
 
 
 @router.get("/regions/{code}", permission=PUBLIC, response_model=RegionRead, summary="One region")
-async def get_region(reader: PublicReaderDep, code: Annotated[str, Path(pattern=REGION_PATTERN, max_length=13)]) -> Response:
+async def get_region(
+    reader: PublicReaderDep, code: Annotated[str, Path(pattern=REGION_PATTERN, max_length=13)]
+) -> Response:
     """A region with its level, kind, parent and time zone."""
     return respond(await reader.one(REGIONS, code), headers={"Cache-Control": "public, max-age=3600"})

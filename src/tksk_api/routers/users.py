@@ -26,7 +26,9 @@ class UserQuery(PageQuery):
     username: Username | None = None
 
 
-@router.post("/users", permission=Permission.USER_MANAGE, status_code=201, response_model=UserRead, summary="Create a user")
+@router.post(
+    "/users", permission=Permission.USER_MANAGE, status_code=201, response_model=UserRead, summary="Create a user"
+)
 async def create_user(session: SessionDep, request: Request, body: UserCreate) -> Response:
     """The user cannot sign in until `reset-password` gives a first secret."""
     return reply(session, request, await service.create(session, body))
@@ -50,7 +52,9 @@ async def update_user(session: SessionDep, request: Request, id: UUID, version: 
     return reply(session, request, await service.update(session, id, version, body))
 
 
-@router.post("/users/{id}/disable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Disable a user")
+@router.post(
+    "/users/{id}/disable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Disable a user"
+)
 async def disable_user(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """All sessions of the user end with this request."""
     return reply(session, request, await service.set_disabled(session, id, version, disabled=True))
@@ -62,7 +66,12 @@ async def enable_user(session: SessionDep, request: Request, id: UUID, version: 
     return reply(session, request, await service.set_disabled(session, id, version, disabled=False))
 
 
-@router.post("/users/{id}/reset-password", permission=Permission.USER_MANAGE, response_model=SetupSecret, summary="Reset a password")
+@router.post(
+    "/users/{id}/reset-password",
+    permission=Permission.USER_MANAGE,
+    response_model=SetupSecret,
+    summary="Reset a password",
+)
 async def reset_password(session: SessionDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
     """Gives a one-time secret to hand to the user, who must replace it at the first sign-in."""
     secret = await service.reset_password(session, id, version, house.passwords, house.settings.setup_secret_hours)

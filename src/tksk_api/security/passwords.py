@@ -13,7 +13,19 @@ from tksk_api.errors import DomainError, invalid
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
-_CONTEXT = ("tksk", "sktm", "dinsos", "bansos", "kecamatan", "kelurahan", "password", "katasandi", "rahasia", "123456", "qwerty")
+_CONTEXT = (
+    "tksk",
+    "sktm",
+    "dinsos",
+    "bansos",
+    "kecamatan",
+    "kelurahan",
+    "password",
+    "katasandi",
+    "rahasia",
+    "123456",
+    "qwerty",
+)
 _T = TypeVar("_T")
 
 

@@ -34,9 +34,7 @@ class Beneficiary(Record, RegionScoped, table=True):
     nik_last4: str | None = Field(default=None, sa_type=Text)
     nik_status: str = Field(sa_type=Text)
     full_name: str = Field(sa_type=Text)
-    search_name: str | None = Field(
-        default=None, sa_type=Text, sa_column_kwargs={"server_default": sa.FetchedValue()}
-    )
+    search_name: str | None = Field(default=None, sa_type=Text, sa_column_kwargs={"server_default": sa.FetchedValue()})
     birth_place: str | None = Field(default=None, sa_type=Text)
     birth_date: date
     sex: str = Field(sa_type=Text)

@@ -23,7 +23,12 @@ COLUMNS = {
     "family_card_masked": masked(TABLE.c.family_card_last4),
     "village_code": TABLE.c.region_code,
     "address": func.json_build_object(
-        literal_column("'street'"), TABLE.c.street, literal_column("'rt'"), TABLE.c.rt, literal_column("'rw'"), TABLE.c.rw
+        literal_column("'street'"),
+        TABLE.c.street,
+        literal_column("'rt'"),
+        TABLE.c.rt,
+        literal_column("'rw'"),
+        TABLE.c.rw,
     ),
 }
 
@@ -35,7 +40,9 @@ BENEFICIARIES = Resource(
     subject="id",
     filters={
         "village_code": lambda value: TABLE.c.region_code == value,
-        "ppks_category": lambda value: TABLE.c.ppks_categories.contains(func.array_append(literal_column("'{}'::text[]"), value)),
+        "ppks_category": lambda value: TABLE.c.ppks_categories.contains(
+            func.array_append(literal_column("'{}'::text[]"), value)
+        ),
         "nik_status": lambda value: TABLE.c.nik_status == value,
     },
 )

@@ -36,7 +36,9 @@ def identity_warnings(
     return warnings
 
 
-def category_warnings(categories: Iterable[tuple[str, int | None, int | None, str | None]], age: int, sex: str) -> list[str]:
+def category_warnings(
+    categories: Iterable[tuple[str, int | None, int | None, str | None]], age: int, sex: str
+) -> list[str]:
     """Age and sex hints of PPKS categories `(code, min_age, max_age, sex)`; sources differ, so they only warn."""
     odd = any(
         (least is not None and age < least) or (most is not None and age > most) or (only is not None and only != sex)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Page, PageRequest, Reader, Stored
-from tksk_api.database.session import principal_of, scope_of
+from tksk_api.database.session import scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, FOUND_BY_NAME, FOUND_EXACTLY
@@ -23,7 +23,7 @@ from tksk_api.domain.beneficiaries.schemas import (
     Reveal,
     Revealed,
 )
-from tksk_api.domain.history.models import Access
+from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import create_once, keyring_of, load, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
@@ -94,7 +94,9 @@ async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Mo
     row = await load(session, Beneficiary, key, version)
     await require_region(session, body.village_code, "/village_code", "village")
     address: Mapping[str, Any] = body.address.model_dump() if body.address else {"street": None, "rt": None, "rw": None}
-    await (await session.connection()).execute(text("SELECT set_config('app.operation', :o, true)"), {"o": "move_beneficiary"})
+    await (await session.connection()).execute(
+        text("SELECT set_config('app.operation', :o, true)"), {"o": "move_beneficiary"}
+    )
     moved = (
         await (await session.connection()).execute(
             text("SELECT app.move_beneficiary(:id, :version, :village, :street, :rt, :rw)"),
@@ -103,9 +105,7 @@ async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Mo
     ).scalar()
     if moved is None:
         raise DomainError("stale_version")
-    principal = principal_of(session)
-    session.add(_access(session, row.id, fields=None, purpose="move", reason=body.reason, role=principal.role))
-    await session.flush()
+    await record_access(session, [row.id], purpose="move", reason=body.reason)
     return Moved(
         id=row.id, village_code=body.village_code, in_scope=scope_of(session).contains(body.village_code), version=moved
     )
@@ -130,9 +130,7 @@ async def reveal(session: AsyncSession, key: UUID, body: Reveal) -> Revealed:
     if body.purpose not in codes("reveal_purposes"):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
     row = await load(session, Beneficiary, key)
-    role = principal_of(session).role
-    session.add(_access(session, row.id, fields=sorted(body.fields), purpose=body.purpose, reason=body.reason, role=role))
-    await session.flush()
+    await record_access(session, [row.id], purpose=body.purpose, reason=body.reason, fields=body.fields)
     keyring = keyring_of(session)
     return Revealed(
         nik=_open_nik(keyring, row) if "nik" in body.fields else None,
@@ -148,21 +146,6 @@ async def full_nik(session: AsyncSession, row: Beneficiary) -> str | None:
 async def require_visible(reader: Reader, key: UUID) -> None:
     """Raises not_found when the person is not the caller's to see."""
     await reader.one(BENEFICIARIES, key)
-
-
-def _access(session: AsyncSession, subject: UUID, *, fields: list[str] | None, purpose: str, reason: str, role: str) -> Access:
-    admission = session.info["admission"]
-    return Access(
-        user_id=principal_of(session).user_id,
-        session_id=admission.session_id,
-        role=role,
-        request_id=admission.request_id,
-        operation=admission.operation,
-        subject_ids=[subject],
-        fields=fields,
-        purpose=purpose,
-        reason=reason,
-    )
 
 
 def _facts(source: Any) -> dict[str, Any]:
@@ -215,4 +198,6 @@ def _open_nik(keyring: Keyring, row: Beneficiary) -> str | None:
 
 
 def _open_card(keyring: Keyring, row: Beneficiary) -> str | None:
-    return keyring.decrypt(_CARD, str(row.id), bytes(row.family_card_cipher)).decode() if row.family_card_cipher else None
+    return (
+        keyring.decrypt(_CARD, str(row.id), bytes(row.family_card_cipher)).decode() if row.family_card_cipher else None
+    )

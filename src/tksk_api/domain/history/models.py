@@ -18,9 +18,7 @@ class Change(Table, table=True):
     __tablename__ = "changes"
     __table_args__ = (sa.Index("ix_changes_entity_id", "entity_id", "id"),)
 
-    id: int = Field(
-        default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)]
-    )
+    id: int = Field(default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)])
     at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
     entity: str = Field(sa_type=Text)
     entity_id: UUID = Field(sa_type=PgUuid)
@@ -61,9 +59,7 @@ class Access(Table, table=True):
 
     __tablename__ = "access_log"
 
-    id: int = Field(
-        default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)]
-    )
+    id: int = Field(default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)])
     at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
     user_id: UUID = Field(sa_type=PgUuid)
     session_id: UUID | None = Field(default=None, sa_type=PgUuid)

@@ -53,7 +53,9 @@ def transitions_of(entity: Table) -> Resource:
         schema=TransitionRead,
         table=_TRANSITIONS,
         scope_table=entity,
-        source=_TRANSITIONS.join(entity, and_(_TRANSITIONS.c.entity == entity.name, _TRANSITIONS.c.entity_id == entity.c.id)),
+        source=_TRANSITIONS.join(
+            entity, and_(_TRANSITIONS.c.entity == entity.name, _TRANSITIONS.c.entity_id == entity.c.id)
+        ),
         filters={"entity_id": lambda value: _TRANSITIONS.c.entity_id == value},
         sorts={"at": Sort(("at",), descending=False)},
     )

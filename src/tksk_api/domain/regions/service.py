@@ -17,7 +17,15 @@ from tksk_api.domain.regions.schemas import RegionRead
 from tksk_api.errors import invalid
 
 _TABLE = Region.__table__  # type: ignore[attr-defined]
-_OFFICES = {"kelurahan": "Kelurahan", "desa": "Desa", "desa_adat": "Desa Adat", "kecamatan": "Kecamatan", "kota": "Kota", "kabupaten": "Kabupaten", "province": "Provinsi"}
+_OFFICES = {
+    "kelurahan": "Kelurahan",
+    "desa": "Desa",
+    "desa_adat": "Desa Adat",
+    "kecamatan": "Kecamatan",
+    "kota": "Kota",
+    "kabupaten": "Kabupaten",
+    "province": "Provinsi",
+}
 
 REGIONS = Resource(
     schema=RegionRead,
@@ -55,12 +63,36 @@ async def load_regions(owner_url: str, report: Callable[[int, int], None]) -> in
         await connection.close()
 
 
-_COLUMNS = ("code", "name", "level", "kind", "parent_code", "timezone", "latitude", "longitude", "valid_from", "valid_until", "search_name")
+_COLUMNS = (
+    "code",
+    "name",
+    "level",
+    "kind",
+    "parent_code",
+    "timezone",
+    "latitude",
+    "longitude",
+    "valid_from",
+    "valid_until",
+    "search_name",
+)
 
 
 def _record(row: RegionRow) -> tuple[Any, ...]:
     plain = "".join(c for c in unicodedata.normalize("NFKD", row.name) if not unicodedata.combining(c)).lower()
-    return (row.code, row.name, row.level, row.kind, row.parent_code, row.timezone, row.latitude, row.longitude, VALID_FROM, None, plain)
+    return (
+        row.code,
+        row.name,
+        row.level,
+        row.kind,
+        row.parent_code,
+        row.timezone,
+        row.latitude,
+        row.longitude,
+        VALID_FROM,
+        None,
+        plain,
+    )
 
 
 async def require_region(session: AsyncSession, code: str, pointer: str, level: str | None = None) -> Region:
@@ -81,7 +113,7 @@ async def chain(session: AsyncSession, code: str) -> dict[str, Region]:
 
 
 def office_name(region: Region) -> str:
-    """"Kelurahan Srengsem", "Kota Bandar Lampung"."""
+    """ "Kelurahan Srengsem", "Kota Bandar Lampung"."""
     return f"{_OFFICES[region.kind]} {region.name}"
 
 

@@ -44,9 +44,9 @@ class _Account:
 async def find_account(session: AsyncSession, username: str) -> _Account | None:
     row = (
         await session.execute(
-            select(User.id, User.password_hash, User.disabled_at, User.setup_expires_at, User.must_change_password).where(
-                func.lower(User.username) == username.lower()
-            )
+            select(
+                User.id, User.password_hash, User.disabled_at, User.setup_expires_at, User.must_change_password
+            ).where(func.lower(User.username) == username.lower())
         )
     ).first()
     if row is None:

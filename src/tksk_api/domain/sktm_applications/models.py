@@ -24,9 +24,7 @@ class SktmApplication(Record, RegionScoped, table=True):
             "purpose",
             "purpose_detail",
             unique=True,
-            postgresql_where=text(
-                "status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"
-            ),
+            postgresql_where=text("status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"),
         ),
     )
 

@@ -11,9 +11,7 @@ def mask_name(name: str) -> str:
     before them: the first letter keeps its own, and a masked letter takes its marks with it, since they would
     give it away. Invisible format characters are dropped. A word of one letter stays as it is.
     """
-    return " ".join(
-        masked for word in unicodedata.normalize("NFC", name).split() if (masked := _mask_word(word))
-    )
+    return " ".join(masked for word in unicodedata.normalize("NFC", name).split() if (masked := _mask_word(word)))
 
 
 def _mask_word(word: str) -> str:

@@ -25,7 +25,9 @@ class UserCreate(Body):
     role: Role
     region_code: RegionCode | None = None
     agency_id: UUID | None = None
-    position_title: Annotated[Line | None, Field(description="As printed under a signature, e.g. Lurah Srengsem")] = None
+    position_title: Annotated[Line | None, Field(description="As printed under a signature, e.g. Lurah Srengsem")] = (
+        None
+    )
     employee_number: Annotated[EmployeeNumber | None, Field(description="NIP, 18 digits")] = None
 
 

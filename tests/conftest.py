@@ -1,0 +1,124 @@
+"""A real PostgreSQL, migrated once; every test commits for real and leaves an empty database behind."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from helpers import Caller, add_user
+from pydantic import SecretStr
+
+from tksk_api.cli.database import create_database, upgrade
+from tksk_api.database import embedded
+from tksk_api.database.roles import ensure_app_role
+from tksk_api.domain.regions.service import load_regions
+from tksk_api.domain.seeds import load_seeds
+from tksk_api.main import create_app
+from tksk_api.security.crypto import create_key_file
+from tksk_api.settings import Settings
+
+KEPT_TABLES = ("regions", "programs", "agencies", "alembic_version")
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[embedded.Cluster]:
+    """TKSK_TEST_DATABASE_URL (a superuser's address) if given, else the embedded server of this checkout."""
+    directory = Path(__file__).parent.parent / ".tksk" / "test-postgresql"
+    configured = Path(os.environ["TKSK_PG_BIN"]) if "TKSK_PG_BIN" in os.environ else None
+    running = embedded.start(directory, configured=configured, settings=FAST, report=lambda _: None)
+    yield running
+    embedded.stop(running, configured=configured)
+
+
+@pytest.fixture(scope="session")
+async def owner_url(cluster: embedded.Cluster) -> AsyncIterator[str]:
+    """A fresh database, migrated and seeded; dropped at the end."""
+    name = f"test_{secrets.token_hex(4)}"
+    await create_database(cluster.url(), name)
+    url = cluster.url(name)
+    await ensure_app_role(url, cluster.url(name, "tksk_app", "test"))
+    upgrade(url)
+    await load_regions(url, lambda _done, _all: None)
+    await load_seeds(url)
+    yield url
+    connection = await asyncpg.connect(cluster.url())
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    key_file = tmp_path_factory.mktemp("keys") / "keys.json"
+    create_key_file(key_file)
+    database = owner_url.rsplit("/", 1)[1]
+    return Settings(
+        database_url=SecretStr(cluster.url(database, "tksk_app", "test")),
+        key_file=key_file,
+        public_url="http://test",
+        log_level="INFO",
+        pool_size=20,
+        read_pool_size=10,
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application as production makes it."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture(scope="session")
+async def _owner(owner_url: str) -> AsyncIterator[tuple[Any, str]]:
+    connection = await asyncpg.connect(owner_url)
+    rows = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL($1)",
+        list(KEPT_TABLES),
+    )
+    yield connection, "; ".join(f"DELETE FROM {row['relname']}" for row in rows)
+    await connection.close()
+
+
+@pytest.fixture
+async def owner(_owner: tuple[Any, str]) -> AsyncIterator[Any]:
+    """A connection of the owner, to look behind the policies; afterwards the database is empty again."""
+    connection, empty = _owner
+    yield connection
+    # DELETE is cheaper than TRUNCATE on tables that hold a few rows; replica mode skips triggers and keys.
+    await connection.execute(
+        f"SET session_replication_role = replica; {empty}; DELETE FROM agencies WHERE created_by IS NOT NULL; "
+        "SET session_replication_role = origin"
+    )
+
+
+@pytest.fixture
+async def client(app: FastAPI, owner: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP without credentials."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield http
+
+
+@pytest.fixture
+async def as_(app: FastAPI, owner: Any) -> AsyncIterator[Callable[..., Any]]:
+    """`await as_("tksk", "18.71.04")`: a client signed in as a new user of that role and region."""
+    opened: list[Caller] = []
+
+    async def sign_in(role: str, region: str | None = None, *, agency_id: UUID | None = None, **over: Any) -> Caller:
+        user_id, session_id = await add_user(owner, role, region, agency_id=agency_id, **over)
+        token = app.state.house.tokens.issue(user_id, session_id)
+        caller = Caller(app, token, user_id=user_id, session_id=session_id, role=role, region=region)
+        opened.append(caller)
+        return caller
+
+    yield sign_in
+    for caller in opened:
+        await caller.aclose()
