@@ -3,14 +3,14 @@
 import asyncio
 import os
 
-import ops
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tksk_api.services import import_models
+import ops
 from tksk_api.database.tables import Table
+from tksk_api.services import import_models
 
 _LOCK = 7_285_001
 

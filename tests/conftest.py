@@ -11,9 +11,9 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from helpers import Caller, add_user
 from pydantic import SecretStr
 
+from helpers import Caller, add_user
 from tksk_api.cli.database import create_database, upgrade
 from tksk_api.database import embedded
 from tksk_api.database.roles import ensure_app_role

@@ -1,7 +1,8 @@
 """Extensions, the app schema and the functions every table relies on."""
 
-import ops
 from alembic import op
+
+import ops
 
 revision = "0001"
 down_revision = None

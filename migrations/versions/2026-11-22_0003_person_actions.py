@@ -1,7 +1,8 @@
 """Functions of the owner for what a caller may do beyond their own rows: name search by index, moving a person."""
 
-import ops
 from alembic import op
+
+import ops
 
 revision = "0003"
 down_revision = "0002"

@@ -150,10 +150,10 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
         operation["security"] = []
     else:
         operation["security"] = [{"bearer": []}]
-        roles = ", ".join(roles_with(Permission(permission)))
+        roles = ", ".join(roles_with(Permission.named(permission)))
         operation["description"] = (
             operation.get("description", "")
-            + f"\n\nPermission `{permission}`: {Permission(permission).meaning}. Roles: {roles}."
+            + f"\n\nPermission `{permission}`: {Permission.named(permission).meaning}. Roles: {roles}."
         ).strip()
     if "{" in path:
         statuses |= {"404", "422"}

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+
 from helpers import AMPENAN, AMPENAN_VILLAGE, PANJANG, SRENGSEM, add_person, code_of, nik, person
 
 URL = "/v1/beneficiaries"

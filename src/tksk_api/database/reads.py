@@ -16,7 +16,6 @@ from cachetools import LRUCache
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
-    Executable,
     FromClause,
     Select,
     Table,
@@ -35,7 +34,7 @@ from tksk_api.database.admission import ENTER, Admission, Principal, admit
 from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.errors import DomainError, not_found
 
-_DIALECT = PGDialect_asyncpg(paramstyle="numeric_dollar")
+_DIALECT: Any = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _ADMIT = ENTER.format(session="$1", roles="$2", request="$3", operation="$4", read="$5")
 _ADMIT_ARGUMENTS = 7  # the five of app.enter, then the scope the statement was compiled for
 
@@ -184,7 +183,7 @@ class Resource:
             ),
         )
 
-    def compiled(self, key: Any, build: Callable[[], Executable], *, wrap: str | None) -> _Compiled:
+    def compiled(self, key: Any, build: Callable[[], Select[Any]], *, wrap: str | None) -> _Compiled:
         """Compile once per key; `wrap` is the admission statement around it, whose parameters come first."""
         statement = self._statements.get(key)
         if statement is None:
@@ -301,7 +300,7 @@ class Reader:
         self,
         resource: Resource,
         kind: Any,
-        build: Callable[[RegionScope], Executable],
+        build: Callable[[RegionScope], Select[Any]],
         values: Mapping[str, Any],
         wrap: str,
     ) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, or_, true
+from sqlalchemy import ColumnElement, Table, and_, bindparam, false, or_, true
 
 NATION = "ID"
 _LEVELS = {2: "province_code", 5: "regency_code", 8: "district_code", 13: "region_code"}
@@ -39,7 +39,7 @@ class RegionScope:
             region_code == region or region_code.startswith(region + ".") for region in self.regions
         )
 
-    def predicate(self, table: FromClause) -> ColumnElement[bool]:
+    def predicate(self, table: Table) -> ColumnElement[bool]:
         """The WHERE of wall one. Values are bound as `scope_0..n` and `scope_agency` (see `parameters`)."""
         if self.is_national:
             return true()
@@ -51,7 +51,7 @@ class RegionScope:
 
     @staticmethod
     def _covers(columns: Any, name: str, region: str) -> ColumnElement[bool]:
-        own = columns[_LEVELS[len(region)]] == bindparam(name, region)
+        own: ColumnElement[bool] = columns[_LEVELS[len(region)]] == bindparam(name, region)
         if len(region) == 13:
             # The list indexes start with the district; naming it lets a village use them.
             return and_(columns.district_code == bindparam(f"{name}_district", region[:8]), own)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from tksk_api.database.admission import ENTER, Admission, Principal, admit
 from tksk_api.database.scope import NATION, NATIONAL, RegionScope
-from tksk_api.database.tables import RegionScoped, scoped_tables
+from tksk_api.database.tables import AddressedToAgency, RegionScoped, scoped_tables
 from tksk_api.errors import DomainError
 
 _ENTER = text(ENTER.format(session=":s", roles=":r", request=":q", operation=":o", read=":w"))
@@ -57,7 +57,7 @@ def _refuse_rows_outside(session: Session, _context: Any, _instances: Any) -> No
     for row in (*session.new, *session.dirty):
         if not isinstance(row, RegionScoped) or scope.contains(row.region_code):
             continue
-        if scope.agency_id and getattr(row, "agency_id", None) and str(row.agency_id) == scope.agency_id:
+        if isinstance(row, AddressedToAgency) and str(row.agency_id) == scope.agency_id:
             continue
         raise DomainError("not_found")
 

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import FetchedValue, MetaData, Text
-from sqlalchemy.dialects.postgresql import JSONB, UUID as PgUuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
@@ -26,6 +27,12 @@ class Table(SQLModel):
 
 
 RegionText = Text(collation="C")
+
+
+def table_of(model: type[Table]) -> sa.Table:
+    """The Core table of a mapped class, for statements on columns."""
+    table: sa.Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def new_id() -> UUID:
@@ -87,25 +94,33 @@ class AddressedToAgency(SQLModel):
 
 def scoped_tables() -> list[type[Any]]:
     """Every mapped class that carries `RegionScoped`."""
-    return [m.class_ for m in Table._sa_registry.mappers if issubclass(m.class_, RegionScoped)]  # type: ignore[attr-defined]
+    return [m.class_ for m in Table._sa_registry.mappers if issubclass(m.class_, RegionScoped)]
 
 
-def jsonb(default: str = "[]") -> dict[str, Any]:
-    return {"sa_type": JSONB, "sa_column_kwargs": {"nullable": False, "server_default": sa.text(f"'{default}'::jsonb")}}
+def json_list() -> Any:
+    return _json(list, "[]")
 
 
-def text_array() -> dict[str, Any]:
-    return {
-        "sa_type": sa.ARRAY(Text),
-        "sa_column_kwargs": {"nullable": False, "server_default": sa.text("'{}'::text[]")},
-    }
+def json_object() -> Any:
+    return _json(dict, "{}")
 
 
-def uuid_array() -> dict[str, Any]:
-    return {
-        "sa_type": sa.ARRAY(PgUuid),
-        "sa_column_kwargs": {"nullable": False, "server_default": sa.text("'{}'::uuid[]")},
-    }
+def _json(factory: Any, empty: str) -> Any:
+    default = {"nullable": False, "server_default": sa.text(f"'{empty}'::jsonb")}
+    return Field(default_factory=factory, sa_type=JSONB, sa_column_kwargs=default)
+
+
+def text_array() -> Any:
+    return _array(Text, "text")
+
+
+def uuid_array() -> Any:
+    return _array(PgUuid, "uuid")
+
+
+def _array(item: Any, name: str) -> Any:
+    default = {"nullable": False, "server_default": sa.text(f"'{{}}'::{name}[]")}
+    return Field(default_factory=list, sa_type=sa.ARRAY(item), sa_column_kwargs=default)
 
 
 def moment(**kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Stored
 from tksk_api.database.session import principal_of
-from tksk_api.database.tables import Record
+from tksk_api.database.tables import Record, table_of
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.crypto import Keyring
 
@@ -49,7 +49,7 @@ async def create_once(
         # The lock makes a double tap wait for the first; only then can the next statement see its row.
         connection = await session.connection()
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": str(wanted)})
-        table = row_type.__table__  # type: ignore[attr-defined]
+        table = table_of(row_type)
         found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
         if found is not None:
             if found.create_digest is None or bytes(found.create_digest) != digest:

@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
 
 def _typed(kind: type, value: Any) -> Any:
     if kind is datetime or kind is date:
-        return kind.fromisoformat(value)  # type: ignore[attr-defined]
+        return kind.fromisoformat(value)
     return UUID(value) if kind is UUID else kind(value)
 
 

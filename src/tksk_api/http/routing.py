@@ -1,7 +1,7 @@
 """The router of this house: every operation declares its permission, and gets the conventions without asking."""
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -17,6 +17,7 @@ from tksk_api.http.limits import JSON, MERGE_PATCH, check_query, read_json
 from tksk_api.security.permissions import Permission, roles_with
 
 PUBLIC: Literal["public"] = "public"
+F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -32,12 +33,12 @@ class Route(APIRoute):
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         permission = (self.openapi_extra or {})["x-permission"]
-        admitted = None if permission == PUBLIC else Permission(permission)
+        admitted = None if permission == PUBLIC else Permission.named(permission)
         roles = roles_with(admitted) if admitted else ()
         parameters = list(_parameters(self.dependant))
         modelled = any(_is_model(parameter) for parameter in parameters)
         known = None if modelled else frozenset(parameter.alias for parameter in parameters)
-        accepted = (MERGE_PATCH, JSON) if "PATCH" in self.methods else (JSON,)
+        accepted = (MERGE_PATCH, JSON) if "PATCH" in (self.methods or ()) else (JSON,)
 
         async def checked(request: Request) -> Response:
             if admitted is not None:
@@ -81,21 +82,22 @@ class Router(APIRouter):
     def __init__(self, tag: str, *, prefix: str = "/v1") -> None:
         super().__init__(prefix=prefix, tags=[tag], route_class=Route, redirect_slashes=False)
 
-    def get(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+    def get(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("GET", path, permission, kwargs)
 
-    def post(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+    def post(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("POST", path, permission, kwargs)
 
-    def patch(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+    def patch(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("PATCH", path, permission, kwargs)
 
-    def put(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+    def put(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("PUT", path, permission, kwargs)
 
-    def delete(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Any:  # type: ignore[override]
+    def delete(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("DELETE", path, permission, kwargs)
 
-    def _operation(self, method: str, path: str, permission: str, kwargs: dict[str, Any]) -> Any:
+    def _operation(self, method: str, path: str, permission: str, kwargs: dict[str, Any]) -> Callable[[F], F]:
         extra = {**kwargs.pop("openapi_extra", {}), "x-permission": str(permission)}
-        return super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
+        declare: Callable[[F], F] = super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
+        return declare

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tksk_api.domain.sessions import service
-from tksk_api.domain.sessions.schemas import Login, Refresh, TokenPair
-from tksk_api.domain.sessions.service import Lifetimes, SignedIn
+from tksk_api.domain.users import sign_in
+from tksk_api.domain.users.schemas import Login, Refresh, TokenPair
+from tksk_api.domain.users.sign_in import Lifetimes, SignedIn
 from tksk_api.errors import DomainError
 from tksk_api.http.dependencies import House, HouseDep, SessionDep, SystemSessionDep
 from tksk_api.http.replies import PRIVATE, no_content
@@ -43,7 +43,7 @@ def _pair(house: House, signed_in: SignedIn) -> Response:
 )
 async def login(session: SystemSessionDep, house: HouseDep, body: Login) -> Response:
     """Opens a session on this device and gives its first pair of tokens."""
-    return _pair(house, await service.sign_in(session, body, house.passwords, lifetimes(house)))
+    return _pair(house, await sign_in.sign_in(session, body, house.passwords, lifetimes(house)))
 
 
 @router.post(
@@ -55,7 +55,7 @@ async def login(session: SystemSessionDep, house: HouseDep, body: Login) -> Resp
 )
 async def refresh(session: SystemSessionDep, house: HouseDep, request: Request, body: Refresh) -> Response:
     """Exchanges a refresh token for a new pair. If the reply was lost, repeat the request within 30 seconds."""
-    signed_in = await service.rotate(session, body.refresh_token, lifetimes(house))
+    signed_in = await sign_in.rotate(session, body.refresh_token, lifetimes(house))
     if signed_in is None:
         await session.commit()  # keep the revocation although the answer is a refusal
         raise DomainError("refresh_refused")
@@ -65,7 +65,7 @@ async def refresh(session: SystemSessionDep, house: HouseDep, request: Request, 
 @router.post("/auth/logout", permission=Permission.SIGNED_IN, status_code=204, summary="Sign out")
 async def logout(session: SessionDep) -> Response:
     """Ends this session and all its tokens."""
-    await service.sign_out(session)
+    await sign_in.sign_out(session)
     return no_content(session)
 
 

@@ -2,10 +2,8 @@
 
 from starlette.responses import Response
 
-from tksk_api.domain.sessions import service as sessions
-from tksk_api.domain.sessions.schemas import PasswordChange
-from tksk_api.domain.users import service
-from tksk_api.domain.users.schemas import Me
+from tksk_api.domain.users import service, sign_in
+from tksk_api.domain.users.schemas import Me, PasswordChange
 from tksk_api.http.dependencies import HouseDep, SessionDep
 from tksk_api.http.replies import PRIVATE, no_content
 from tksk_api.http.routing import Router
@@ -23,5 +21,5 @@ async def get_me(session: SessionDep) -> Response:
 @router.post("/me/password", permission=Permission.SIGNED_IN, status_code=204, summary="Change my password")
 async def change_password(session: SessionDep, house: HouseDep, body: PasswordChange) -> Response:
     """At least 12 characters, nothing easy to guess. All other sessions of the user end."""
-    await sessions.change_password(session, body, house.passwords)
+    await sign_in.change_password(session, body, house.passwords)
     return no_content(session)

@@ -30,6 +30,13 @@ class Permission(StrEnum):
 
     meaning: str
 
+    @classmethod
+    def named(cls, value: str) -> "Permission":
+        """The member with this value; KeyError otherwise."""
+        member = cls._value2member_map_[value]
+        assert isinstance(member, cls)
+        return member
+
     SIGNED_IN = "session:use", "Any signed-in user, also one whose password must be changed first"
     USER_READ = "user:read", "See users of one's own area"
     USER_MANAGE = "user:manage", "Create, change, disable and reset users of one's own area"

@@ -10,7 +10,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, jsonb, moment, text_array, uuid_array
+from tksk_api.database.tables import Record, RegionScoped, json_object, moment, text_array, uuid_array
 
 
 class Activity(Record, RegionScoped, table=True):
@@ -28,17 +28,17 @@ class Activity(Record, RegionScoped, table=True):
     ended_at: datetime | None = moment()
     pillar: str = Field(sa_type=Text)
     function: str = Field(sa_type=Text)
-    roles: list[str] = Field(default_factory=list, **text_array())
+    roles: list[str] = text_array()
     kind: str = Field(sa_type=Text)
     title: str = Field(sa_type=Text)
     description: str | None = Field(default=None, sa_type=Text)
     latitude: Decimal | None = Field(default=None, sa_type=sa.Numeric(9, 6))
     longitude: Decimal | None = Field(default=None, sa_type=sa.Numeric(9, 6))
-    beneficiary_ids: list[UUID] = Field(default_factory=list, **uuid_array())
-    partner_ids: list[UUID] = Field(default_factory=list, **uuid_array())
-    agency_ids: list[UUID] = Field(default_factory=list, **uuid_array())
-    attachment_ids: list[UUID] = Field(default_factory=list, **uuid_array())
-    headcount: dict[str, int] = Field(default_factory=dict, **jsonb("{}"))
+    beneficiary_ids: list[UUID] = uuid_array()
+    partner_ids: list[UUID] = uuid_array()
+    agency_ids: list[UUID] = uuid_array()
+    attachment_ids: list[UUID] = uuid_array()
+    headcount: dict[str, int] = json_object()
     assigned_by: str | None = Field(default=None, sa_type=Text)
     result: str | None = Field(default=None, sa_type=Text)
     obstacle: str | None = Field(default=None, sa_type=Text)

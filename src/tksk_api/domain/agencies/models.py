@@ -14,7 +14,7 @@ class Agency(Record, table=True):
     name: str = Field(sa_type=Text)
     kind: str = Field(sa_type=Text)
     region_code: str | None = Field(default=None, sa_type=RegionText, index=True)
-    programs: list[str] = Field(default_factory=list, **text_array())
+    programs: list[str] = text_array()
     address: str | None = Field(default=None, sa_type=Text)
     phone: str | None = Field(default=None, sa_type=Text)
     is_active: bool = True

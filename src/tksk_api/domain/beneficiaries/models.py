@@ -8,7 +8,7 @@ from sqlalchemy import Text, text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, jsonb, moment, text_array
+from tksk_api.database.tables import Record, RegionScoped, json_list, moment, text_array
 
 
 class Beneficiary(Record, RegionScoped, table=True):
@@ -46,9 +46,9 @@ class Beneficiary(Record, RegionScoped, table=True):
     family_card_index: bytes | None = None
     family_card_last4: str | None = Field(default=None, sa_type=Text)
     relationship: str | None = Field(default=None, sa_type=Text)
-    ppks_categories: list[str] = Field(default_factory=list, **text_array())
+    ppks_categories: list[str] = text_array()
     notes: str | None = Field(default=None, sa_type=Text)
-    warnings: list[dict[str, str]] = Field(default_factory=list, **jsonb())
+    warnings: list[dict[str, str]] = json_list()
     deceased_on: date | None = None
     deleted_at: datetime | None = moment()
     moved_at: datetime | None = moment()

@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, literal_column, select
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
+from tksk_api.database.tables import table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.schemas import BeneficiaryHit, BeneficiaryRead, ChangeRead
 from tksk_api.domain.history.reads import changes_of
 
-TABLE = Beneficiary.__table__  # type: ignore[attr-defined]
+TABLE = table_of(Beneficiary)
 _MASK = "************"
 
 

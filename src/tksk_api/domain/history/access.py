@@ -7,6 +7,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.session import principal_of
+from tksk_api.database.tables import table_of
 from tksk_api.domain.history.models import Access
 
 
@@ -21,7 +22,7 @@ async def record_access(
     """Leave an access row in the writer's transaction (UU 27/2022 Pasal 31)."""
     principal, admission = principal_of(session), session.info["admission"]
     # inline: the app role may insert here but not read back what it wrote.
-    row = insert(Access.__table__).inline()  # type: ignore[attr-defined]
+    row = insert(table_of(Access)).inline()
     await (await session.connection()).execute(
         row,
         {

@@ -9,7 +9,7 @@ from sqlalchemy import Text, func
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Table, jsonb, moment, new_id, uuid_array
+from tksk_api.database.tables import Table, json_object, moment, new_id, uuid_array
 
 
 class Change(Table, table=True):
@@ -24,7 +24,7 @@ class Change(Table, table=True):
     entity_id: UUID = Field(sa_type=PgUuid)
     entity_version: int | None
     action: str = Field(sa_type=Text)
-    fields: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
+    fields: dict[str, Any] = json_object()
     actor_id: UUID | None = Field(default=None, sa_type=PgUuid)
     actor_role: str | None = Field(default=None, sa_type=Text)
     session_id: UUID | None = Field(default=None, sa_type=PgUuid)
@@ -50,7 +50,7 @@ class Transition(Table, table=True):
     actor_role: str | None = Field(default=None, sa_type=Text)
     reason_code: str | None = Field(default=None, sa_type=Text)
     note: str | None = Field(default=None, sa_type=Text)
-    details: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
+    details: dict[str, Any] = json_object()
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
 
 
@@ -66,7 +66,7 @@ class Access(Table, table=True):
     role: str = Field(sa_type=Text)
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
     operation: str = Field(sa_type=Text)
-    subject_ids: list[UUID] = Field(default_factory=list, **uuid_array())
+    subject_ids: list[UUID] = uuid_array()
     fields: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))
     purpose: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
@@ -83,5 +83,5 @@ class IdempotencyKey(Table, table=True):
     fingerprint: bytes
     created_at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False, "index": True})
     status: int | None = None
-    headers: dict[str, str] = Field(default_factory=dict, **jsonb("{}"))
+    headers: dict[str, str] = json_object()
     body: bytes | None = None

@@ -8,13 +8,14 @@ from sqlalchemy import and_, select
 from sqlalchemy.sql.schema import Table
 
 from tksk_api.database.reads import Resource, Sort
+from tksk_api.database.tables import table_of
 from tksk_api.domain.history.models import Change, Transition
 from tksk_api.domain.records import Read
 from tksk_api.domain.users.models import User
 
-_CHANGES = Change.__table__  # type: ignore[attr-defined]
-_TRANSITIONS = Transition.__table__  # type: ignore[attr-defined]
-_USERS = User.__table__  # type: ignore[attr-defined]
+_CHANGES = table_of(Change)
+_TRANSITIONS = table_of(Transition)
+_USERS = table_of(User)
 
 
 class TransitionRead(Read):

@@ -9,7 +9,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, jsonb, moment
+from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, json_list, moment
 
 
 class Referral(Record, RegionScoped, AddressedToAgency, table=True):
@@ -30,10 +30,10 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     sktm_application_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="sktm_applications.id")
     reason: str = Field(sa_type=Text)
     consent: str = Field(sa_type=Text)
-    documents: list[dict[str, Any]] = Field(default_factory=list, **jsonb())
+    documents: list[dict[str, Any]] = json_list()
     status: str = Field(sa_type=Text)
     submitted_at: datetime | None = moment()
-    requested_documents: list[dict[str, Any]] = Field(default_factory=list, **jsonb())
+    requested_documents: list[dict[str, Any]] = json_list()
     reference_number: str | None = Field(default=None, sa_type=Text)
     decided_on: date | None = None
     reason_code: str | None = Field(default=None, sa_type=Text)

@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
+from tksk_api.database.tables import table_of
 from tksk_api.domain.regions.dataset import VALID_FROM, RegionRow, rows
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.schemas import RegionRead
 from tksk_api.errors import invalid
 
-_TABLE = Region.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Region)
 _OFFICES = {
     "kelurahan": "Kelurahan",
     "desa": "Desa",

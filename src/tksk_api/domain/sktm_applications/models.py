@@ -6,10 +6,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Text, text
-from sqlalchemy.dialects.postgresql import JSONB, UUID as PgUuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, Table, jsonb, moment, uuid_array
+from tksk_api.database.tables import Record, RegionScoped, Table, json_list, moment, uuid_array
 
 
 class SktmApplication(Record, RegionScoped, table=True):
@@ -32,8 +33,8 @@ class SktmApplication(Record, RegionScoped, table=True):
     purpose: str = Field(sa_type=Text)
     purpose_detail: str = Field(sa_type=Text)
     addressed_to: str = Field(sa_type=Text)
-    dependants: list[UUID] = Field(default_factory=list, **uuid_array())
-    documents: list[dict[str, Any]] = Field(default_factory=list, **jsonb())
+    dependants: list[UUID] = uuid_array()
+    documents: list[dict[str, Any]] = json_list()
     status: str = Field(sa_type=Text)
     policy: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     visit_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="visits.id")

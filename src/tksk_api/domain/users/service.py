@@ -9,19 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort, Stored
 from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import new_id
+from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import require_region
-from tksk_api.domain.sessions.service import revoke_all
 from tksk_api.domain.users.models import User
 from tksk_api.domain.users.schemas import Me, SetupSecret, UserCreate, UserRead, UserUpdate
+from tksk_api.domain.users.sign_in import revoke_all
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.passwords import Passwords, setup_secret
 from tksk_api.security.permissions import MANAGES, ROLE_PERMISSIONS, ROLE_REGION_LEVEL, Permission, Role
 
-_TABLE = User.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(User)
 
 USERS = Resource(
     schema=UserRead,

@@ -10,7 +10,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, jsonb, moment, text_array
+from tksk_api.database.tables import Record, RegionScoped, json_object, moment, text_array
 
 
 class Visit(Record, RegionScoped, table=True):
@@ -29,7 +29,7 @@ class Visit(Record, RegionScoped, table=True):
     notes: str | None = Field(default=None, sa_type=Text)
     outcome: str | None = Field(default=None, sa_type=Text)
     finding: str | None = Field(default=None, sa_type=Text)
-    evidence: dict[str, Any] = Field(default_factory=dict, **jsonb("{}"))
-    reasons: list[str] = Field(default_factory=list, **text_array())
+    evidence: dict[str, Any] = json_object()
+    reasons: list[str] = text_array()
     completed_at: datetime | None = moment()
     completed_by: UUID | None = Field(default=None, sa_type=PgUuid)

@@ -10,10 +10,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.session import principal_of
-from tksk_api.database.tables import new_id
-from tksk_api.domain.sessions.models import RefreshToken, UserSession
-from tksk_api.domain.sessions.schemas import Login, PasswordChange
-from tksk_api.domain.users.models import User
+from tksk_api.database.tables import new_id, table_of
+from tksk_api.domain.users.models import RefreshToken, User, UserSession
+from tksk_api.domain.users.schemas import Login, PasswordChange
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.passwords import Passwords, check_new_password
 
@@ -42,13 +41,10 @@ class _Account:
 
 
 async def find_account(session: AsyncSession, username: str) -> _Account | None:
-    row = (
-        await session.execute(
-            select(
-                User.id, User.password_hash, User.disabled_at, User.setup_expires_at, User.must_change_password
-            ).where(func.lower(User.username) == username.lower())
-        )
-    ).first()
+    users = table_of(User).c
+    columns = (users.id, users.password_hash, users.disabled_at, users.setup_expires_at, users.must_change_password)
+    found = select(*columns).where(func.lower(users.username) == username.lower())
+    row = (await (await session.connection()).execute(found)).first()
     if row is None:
         return None
     expired = row.must_change_password and row.setup_expires_at is not None and row.setup_expires_at < datetime.now(UTC)
@@ -141,7 +137,7 @@ async def revoke_all(session: AsyncSession, user_id: UUID, reason: str, keep: UU
 async def change_password(session: AsyncSession, change: PasswordChange, passwords: Passwords) -> None:
     """Replace the caller's own password and end their other sessions. Raises invalid_request."""
     principal = principal_of(session)
-    table = User.__table__  # type: ignore[attr-defined]
+    table = table_of(User)
     own = table.c.id == principal.user_id
     connection = await session.connection()
     user = (await connection.execute(select(table).where(own))).one()

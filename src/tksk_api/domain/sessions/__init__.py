@@ -1,1 +1,0 @@
-"""Signed-in sessions and their rotating refresh tokens."""
