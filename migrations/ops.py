@@ -14,7 +14,10 @@ _INSIDE = f"ARRAY['ID', province_code, regency_code, district_code, region_code]
 
 
 def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_visible: str = "") -> None:
-    """Generated region columns, the list indexes, and the forced row policy."""
+    """Generated region columns, the list indexes, and the forced row policy.
+
+    A table addressed to agencies has `agency_id` and `submitted_at`: the agency sees a row once it was submitted.
+    """
     for column, length in (("province_code", 2), ("regency_code", 5), ("district_code", 8)):
         op.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column}")
         op.execute(
@@ -23,7 +26,7 @@ def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_vis
         )
         op.execute(f"CREATE INDEX ix_{table}_{column} ON {table} ({column}, created_at, id)")
     op.execute(f"CREATE INDEX ix_{table}_created_at ON {table} (created_at, id)")
-    inside = f"({_INSIDE}) OR agency_id = {_AGENCY}" if addressed_to_agency else _INSIDE
+    inside = f"({_INSIDE}) OR (agency_id = {_AGENCY} AND submitted_at IS NOT NULL)" if addressed_to_agency else _INSIDE
     force_policy(table, f"({inside}) OR {or_visible}" if or_visible else inside)
 
 

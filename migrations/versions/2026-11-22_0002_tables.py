@@ -390,6 +390,7 @@ def upgrade() -> None:
     sa.Column('sequence', sa.Integer(), nullable=False),
     sa.Column('number', sa.Text(), nullable=False),
     sa.Column('token', sa.Text(), nullable=False),
+    sa.Column('verification_url', sa.Text(), nullable=False),
     sa.Column('issued_on', sa.Date(), nullable=False),
     sa.Column('valid_until', sa.Date(), nullable=False),
     sa.Column('timezone', sa.Text(), nullable=False),

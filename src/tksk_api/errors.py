@@ -348,12 +348,38 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Jumlah orang lebih kecil daripada penerima yang ditautkan.",
         "The headcount is lower than the number of linked beneficiaries.",
     ),
+    "too_far_ahead": ("Paling lama {max} hari ke depan.", "At most {max} days ahead."),
+    "visit_not_yet": (
+        "Hari kunjungan belum tiba; ubah visited_on bila kunjungan sudah dilakukan.",
+        "The day of the visit has not come; change visited_on if the visit was paid already.",
+    ),
+    "finding_without_meeting": (
+        "Tanpa bertemu siapa pun tidak ada kesimpulan; hilangkan.",
+        "Without meeting anybody there is no finding; leave it out.",
+    ),
+    "district_or_village_required": (
+        "Harus kode kecamatan atau desa/kelurahan.",
+        "Must be a district or village code.",
+    ),
+    "other_day": (
+        "Menurut waktu setempat bukan pada hari occurred_on.",
+        "Not on the day occurred_on by the local time of the region.",
+    ),
+    "kind_other_pillar": (
+        "Jenis kegiatan ini termasuk pilar {pillar}.",
+        "This kind of activity belongs to the pillar {pillar}.",
+    ),
     "password_too_short": ("Kata sandi paling sedikit {min} karakter.", "A password has at least {min} characters."),
     "password_common": ("Kata sandi terlalu mudah ditebak.", "The password is too easy to guess."),
     "password_wrong": ("Kata sandi sekarang salah.", "The current password is wrong."),
     "same_person": ("Tidak boleh orang yang sama.", "Must not be the same person."),
     "other_note_required": ("Jelaskan pada catatan.", "Explain it in the note."),
     "visit_not_completed": ("Kunjungan belum selesai.", "The visit is not completed."),
+    "visit_found_not_eligible": (
+        "Kunjungan menyimpulkan tidak layak; tolak permohonan atau kunjungi kembali.",
+        "The visit found the person not eligible; reject the application or visit again.",
+    ),
+    "deceased_person": ("Orang ini tercatat meninggal.", "This person is recorded as deceased."),
     "visit_other_person": ("Kunjungan ini untuk orang lain.", "The visit was to somebody else."),
     "document_incomplete": ("Dokumen wajib belum lengkap: {missing}.", "Required documents are missing: {missing}."),
     "pattern_placeholders": (
@@ -361,6 +387,13 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "A number pattern needs {{sequence}} and {{year}}.",
     ),
     "agency_not_fitting": ("Instansi tidak melayani program ini.", "The agency does not serve this programme."),
+    "agency_inactive": ("Instansi sudah tidak menerima rujukan.", "The agency no longer takes referrals."),
+    "program_ended": ("Program sudah berakhir.", "The programme has ended."),
+    "program_not_started": ("Program belum berjalan.", "The programme has not started yet."),
+    "application_other_person": (
+        "Permohonan SKTM ini milik orang lain.",
+        "This SKTM application is somebody else's.",
+    ),
     "agency_required": ("Pengguna instansi memerlukan agency_id.", "An agency user needs an agency_id."),
 }
 

@@ -17,6 +17,7 @@ from tksk_api.http import problems
 from tksk_api.http.dependencies import House
 from tksk_api.http.edge import Edge
 from tksk_api.http.idempotency import Replayed
+from tksk_api.http.rate import RateLimit
 from tksk_api.routers import operations
 from tksk_api.security.crypto import load_key_file
 from tksk_api.security.passwords import Passwords
@@ -44,14 +45,15 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         sessions.configure(info={"keyring": keyring})
         passwords = Passwords(settings.password_workers, settings.password_queue)
         app.state.house = House(
-            settings,
-            engine,
-            sessions,
-            ReadPool(pool, settings.pool_timeout_seconds),
-            keyring,
-            tokens,
-            passwords,
-            metrics,
+            settings=settings,
+            engine=engine,
+            sessions=sessions,
+            reads=ReadPool(pool, settings.pool_timeout_seconds),
+            keyring=keyring,
+            tokens=tokens,
+            passwords=passwords,
+            metrics=metrics,
+            verification_limit=RateLimit("verification", settings.verification_per_minute),
         )
         yield
         passwords.close()

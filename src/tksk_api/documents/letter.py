@@ -105,7 +105,7 @@ def _view(content: LetterContent) -> dict[str, Any]:
             "lines": _without_repeats([head.government, head.district, head.office]),
             "address": _line(head.address or ""),
         },
-        "number": _line(content.number),
+        "number": _line(content.number, longest_word=64),  # stands on a line of its own
         "office": _line(_named(head.office)),
         "signing_office": _line(_signing_office(head, content.signers)),
         "applicant": [

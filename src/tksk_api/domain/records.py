@@ -65,9 +65,15 @@ async def create_once(
     return await resource.stored(session, row.id, created=True)
 
 
-async def load(session: AsyncSession, row_type: type[R], key: UUID, version: int | None = None) -> R:
-    """The row inside the caller's scope. Raises not_found, or stale_version when it moved on since `version`."""
-    row = (await session.execute(select(row_type).where(row_type.id == key))).scalars().first()  # type: ignore[arg-type]
+async def load(
+    session: AsyncSession, row_type: type[R], key: UUID, version: int | None = None, *, lock: bool = False
+) -> R:
+    """The row inside the caller's scope; `lock` makes concurrent writers of it wait here, before any other work.
+
+    Raises not_found, or stale_version when it moved on since `version`.
+    """
+    query = select(row_type).where(row_type.id == key)  # type: ignore[arg-type]
+    row = (await session.execute(query.with_for_update() if lock else query)).scalars().first()
     if row is None or getattr(row, "deleted_at", None) is not None:
         raise not_found()
     if version is not None and row.version != version:

@@ -13,6 +13,7 @@ from tksk_api.database.admission import Admission
 from tksk_api.database.reads import Reader, ReadPool
 from tksk_api.database.session import enter, enter_system
 from tksk_api.http.idempotency import KeyedRequest
+from tksk_api.http.rate import RateLimit
 from tksk_api.security.crypto import Keyring
 from tksk_api.security.passwords import Passwords
 from tksk_api.security.tokens import Tokens
@@ -32,6 +33,7 @@ class House:
     tokens: Tokens
     passwords: Passwords
     metrics: Metrics
+    verification_limit: RateLimit
 
 
 def house_of(request: Request) -> House:

@@ -1,3 +1,216 @@
-from tksk_api.http.routing import Router
+"""Applications for an SKTM, a certificate of being unable to pay, from the draft to the collected letter."""
 
-router = Router("sktm_applications")
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.documents.letter import render_letter
+from tksk_api.domain.history.reads import TransitionRead
+from tksk_api.domain.sktm_applications import issue, service
+from tksk_api.domain.sktm_applications.reads import HISTORY, SKTM_APPLICATIONS
+from tksk_api.domain.sktm_applications.schemas import (
+    Cancel,
+    Check,
+    Refusal,
+    SktmApplicationCreate,
+    SktmApplicationRead,
+    SktmApplicationUpdate,
+    State,
+    Verify,
+)
+from tksk_api.domain.sktm_policies.schemas import Purpose
+from tksk_api.http.concurrency import IfMatch
+from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
+from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.replies import PRIVATE, reply, respond, respond_page
+from tksk_api.http.routing import Router
+from tksk_api.security.permissions import Permission
+from tksk_api.types import VillageCode
+
+router = Router("sktm-applications")
+URL = "/sktm-applications"
+
+
+class SktmApplicationQuery(PageQuery):
+    status: State | None = None
+    purpose: Purpose | None = None
+    beneficiary_id: UUID | None = None
+    region_code: VillageCode | None = None
+
+
+@router.post(
+    URL,
+    permission=Permission.SKTM_CREATE,
+    status_code=201,
+    response_model=SktmApplicationRead,
+    summary="Draft an application",
+)
+async def create_sktm_application(session: SessionDep, request: Request, body: SktmApplicationCreate) -> Response:
+    """For one person, one purpose and one addressee. A second running one for the same purpose is refused."""
+    return reply(session, request, await service.create(session, body))
+
+
+@router.get(URL, permission=Permission.SKTM_READ, response_model=Page[SktmApplicationRead], summary="List applications")
+async def list_sktm_applications(
+    reader: ReaderDep, request: Request, query: Annotated[SktmApplicationQuery, Query()]
+) -> Response:
+    """Applications of the caller's area, newest first."""
+    return await respond_page(reader, request, SKTM_APPLICATIONS, query)
+
+
+@router.get(
+    URL + "/{id}", permission=Permission.SKTM_READ, response_model=SktmApplicationRead, summary="One application"
+)
+async def get_sktm_application(reader: ReaderDep, id: UUID) -> Response:
+    """With its signatures and, once issued, its letter."""
+    return respond(await reader.one(SKTM_APPLICATIONS, id))
+
+
+@router.patch(
+    URL + "/{id}",
+    permission=Permission.SKTM_CREATE,
+    response_model=SktmApplicationRead,
+    summary="Correct an application",
+)
+async def update_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: SktmApplicationUpdate
+) -> Response:
+    """While it is a draft, or after it was returned."""
+    return reply(session, request, await service.update(session, id, version, body))
+
+
+@router.get(
+    URL + "/{id}/history",
+    permission=Permission.SKTM_READ,
+    response_model=Page[TransitionRead],
+    summary="The steps taken",
+)
+async def list_sktm_application_history(
+    reader: ReaderDep, request: Request, id: UUID, query: Annotated[PageQuery, Query()]
+) -> Response:
+    """Who took which step, when, and why; oldest first."""
+    await service.require_visible(reader, id)
+    return await respond_page(reader, request, HISTORY, query, entity_id=id)
+
+
+@router.get(
+    URL + "/{id}/letter",
+    permission=Permission.SKTM_READ,
+    summary="The letter as PDF",
+    responses={200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}},
+    response_class=Response,
+)
+async def get_sktm_letter(session: SessionDep, id: UUID) -> Response:
+    """The letter as it was issued, the same bytes every time. 404 until the last signature."""
+    letter, pdf = await issue.letter_pdf(session, id)
+    name = "SKTM-" + letter.number.replace("/", "-").replace(" ", "_")
+    headers = {
+        **PRIVATE,
+        "Content-Disposition": f'inline; filename="{name}.pdf"',
+        "ETag": f'"{letter.sha256.hex()}"',
+    }
+    return Response(pdf, headers=headers, media_type="application/pdf")
+
+
+@router.post(
+    URL + "/{id}/submit", permission=Permission.SKTM_SUBMIT, response_model=SktmApplicationRead, summary="Submit"
+)
+async def submit_sktm_application(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """The policy of this day holds for the application from now on."""
+    return reply(session, request, await service.submit(session, id, version))
+
+
+@router.post(
+    URL + "/{id}/return",
+    permission=Permission.SKTM_RETURN,
+    response_model=SktmApplicationRead,
+    summary="Return for completion",
+)
+async def return_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Refusal
+) -> Response:
+    """With a reason that can be read to the applicant."""
+    return reply(session, request, await service.return_(session, id, version, body))
+
+
+@router.post(
+    URL + "/{id}/check",
+    permission=Permission.SKTM_CHECK,
+    response_model=SktmApplicationRead,
+    summary="Check the documents",
+)
+async def check_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Check
+) -> Response:
+    """Every document the region requires for the purpose must be ok; otherwise the answer lists what is missing."""
+    return reply(session, request, await service.check(session, id, version, body))
+
+
+@router.post(
+    URL + "/{id}/verify", permission=Permission.SKTM_VERIFY, response_model=SktmApplicationRead, summary="Verify"
+)
+async def verify_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Verify
+) -> Response:
+    """The officer vouches, on a completed home visit where the region requires one."""
+    return reply(session, request, await service.verify(session, id, version, body))
+
+
+@router.post(
+    URL + "/{id}/reject", permission=Permission.SKTM_REJECT, response_model=SktmApplicationRead, summary="Reject"
+)
+async def reject_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Refusal
+) -> Response:
+    """For good, with a reason."""
+    return reply(session, request, await service.reject(session, id, version, body))
+
+
+@router.post(URL + "/{id}/sign", permission=Permission.SKTM_SIGN, response_model=SktmApplicationRead, summary="Sign")
+async def sign_sktm_application(
+    session: SessionDep, house: HouseDep, request: Request, id: UUID, version: IfMatch
+) -> Response:
+    """The region's signatories sign in order; the last signature gives the letter its number. Nobody who created,
+    checked or verified the application may sign it."""
+    stored = await issue.sign(session, id, version, render_letter, house.settings.public_url)
+    return reply(session, request, stored)
+
+
+@router.post(
+    URL + "/{id}/collect",
+    permission=Permission.SKTM_COLLECT,
+    response_model=SktmApplicationRead,
+    summary="Record the hand-over",
+)
+async def collect_sktm_application(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """The applicant has the letter."""
+    return reply(session, request, await service.collect(session, id, version))
+
+
+@router.post(
+    URL + "/{id}/revoke",
+    permission=Permission.SKTM_REVOKE,
+    response_model=SktmApplicationRead,
+    summary="Revoke the letter",
+)
+async def revoke_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Refusal
+) -> Response:
+    """Whoever scans the letter sees it at once. The number is not given again."""
+    return reply(session, request, await issue.revoke(session, id, version, body))
+
+
+@router.post(
+    URL + "/{id}/cancel",
+    permission=Permission.SKTM_CANCEL,
+    response_model=SktmApplicationRead,
+    summary="Cancel the application",
+)
+async def cancel_sktm_application(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Cancel
+) -> Response:
+    """Before it is issued: by whoever created it, or the district's officer."""
+    return reply(session, request, await service.cancel(session, id, version, body))

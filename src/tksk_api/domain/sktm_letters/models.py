@@ -37,6 +37,7 @@ class SktmLetter(Record, RegionScoped, table=True):
     sequence: int
     number: str = Field(sa_type=Text)
     token: str = Field(sa_type=Text)
+    verification_url: str = Field(sa_type=Text)
     issued_on: date
     valid_until: date
     timezone: str = Field(sa_type=Text)

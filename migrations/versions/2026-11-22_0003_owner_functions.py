@@ -1,4 +1,4 @@
-"""Functions of the owner for what a caller may do beyond their own rows: name search by index, moving a person."""
+"""Functions of the owner for what goes beyond a caller's own rows: name search, moving a person, public verification."""
 
 from alembic import op
 
@@ -10,7 +10,8 @@ branch_labels = None
 depends_on = None
 
 _NAME_SCORE = """
-CREATE FUNCTION app.name_score(p_query text, p_name text) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION app.name_score(p_query text, p_name text) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN p_query = p_name THEN 1.0
                 ELSE round(greatest(public.similarity(p_query, p_name),
                                     public.word_similarity(p_query, p_name) * 0.95)::numeric, 3) END
@@ -64,14 +65,37 @@ BEGIN
 END $$
 """
 
+_VERIFY = """
+CREATE FUNCTION app.verify_letter(p_token text)
+RETURNS TABLE (status text, number text, purpose text, masked_name text, issuer text, issued_on date, valid_until date,
+               revoked_on date)
+LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- What anybody who holds the token may know of a letter; expiry follows the issuer's own calendar.
+    SELECT CASE WHEN l.revoked_at IS NOT NULL THEN 'revoked'
+                WHEN (now() AT TIME ZONE l.timezone)::date > l.valid_until THEN 'expired'
+                ELSE 'valid' END,
+           l.number, l.purpose, l.masked_name, l.issuer_name, l.issued_on, l.valid_until,
+           (l.revoked_at AT TIME ZONE l.timezone)::date
+      FROM public.sktm_letters l WHERE l.token = p_token
+$$
+"""
+
+_USER_NAME = """
+CREATE FUNCTION app.user_name(p_user uuid) RETURNS text LANGUAGE sql STABLE STRICT SECURITY DEFINER AS $$
+-- Who did it is part of the record: a village sees the name of the district's officer, whose own row it may not see.
+    SELECT u.full_name FROM public.users u WHERE u.id = p_user
+$$
+"""
+
 
 def upgrade() -> None:
-    for function in (_NAME_SCORE, _PEOPLE_LIKE, _MOVE):
+    for function in (_NAME_SCORE, _PEOPLE_LIKE, _MOVE, _VERIFY, _USER_NAME):
         op.execute(function)
-    op.execute("REVOKE ALL ON FUNCTION app.people_like, app.move_beneficiary FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION app.name_score, app.people_like, app.move_beneficiary TO {ops.APP}")
+    op.execute("REVOKE ALL ON FUNCTION app.people_like, app.move_beneficiary, app.verify_letter, app.user_name FROM PUBLIC")
+    for function in ("name_score", "people_like", "move_beneficiary", "verify_letter", "user_name"):
+        op.execute(f"GRANT EXECUTE ON FUNCTION app.{function} TO {ops.APP}")
 
 
 def downgrade() -> None:
-    for function in ("move_beneficiary", "people_like", "name_score"):
+    for function in ("user_name", "verify_letter", "move_beneficiary", "people_like", "name_score"):
         op.execute(f"DROP FUNCTION app.{function}")

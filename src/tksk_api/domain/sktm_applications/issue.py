@@ -1,0 +1,220 @@
+"""Signing: the last signature allots the number and makes the letter, all in one transaction."""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Stored
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import new_id
+from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.service import full_nik
+from tksk_api.domain.history.access import record_access
+from tksk_api.domain.records import keyring_of, load, save
+from tksk_api.domain.references.lists import label
+from tksk_api.domain.regions.models import Region
+from tksk_api.domain.regions.service import chain, local_now, office_name
+from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
+from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
+from tksk_api.domain.sktm_applications.schemas import Refusal
+from tksk_api.domain.sktm_applications.service import check_reason, policy_of
+from tksk_api.domain.sktm_applications.workflow import SKTM
+from tksk_api.domain.sktm_letters import service as letters
+from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Letterhead, Person, Signer
+from tksk_api.domain.sktm_letters.masking import mask_name
+from tksk_api.domain.sktm_letters.models import SktmLetter
+from tksk_api.domain.sktm_letters.numbering import next_sequence
+from tksk_api.domain.sktm_policies.rules import Policy
+from tksk_api.domain.users.service import own_account
+from tksk_api.errors import DomainError, invalid
+
+Render = Callable[[LetterContent], bytes]
+_TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
+_TOKEN_BYTES = 24  # 192 random bits in the verification address
+
+
+async def sign(session: AsyncSession, key: UUID, version: int, render: Render, public_url: str) -> Stored:
+    """Add the caller's signature; with the last one, number the letter and make it.
+
+    `render` turns the content into a PDF. Raises transition_refused, separation_of_duties (whoever created, checked
+    or verified it, or signed before), not_signatory (another's turn), stale_version.
+    """
+    row = await load(session, SktmApplication, key, version, lock=True)
+    policy = policy_of(row) if row.policy else None
+    SKTM.check("sign", row.status)
+    assert policy is not None
+    if row.status == "checked" and policy.visit_required:
+        actions = [action for action in SKTM.actions_from(row.status) if action != "sign"]
+        raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
+    principal = principal_of(session)
+    before = await _signatures(session, row.id)
+    if principal.user_id in {row.created_by, row.checked_by, row.verified_by, *(s.user_id for s in before)}:
+        raise DomainError("separation_of_duties")
+    expected = policy.signatories[len(before)]
+    if principal.role != expected:
+        raise DomainError("not_signatory", expected=expected)
+    regions = await chain(session, row.region_code or "")
+    account = await own_account(session)
+    signature = SktmSignature(
+        application_id=row.id,
+        position=len(before) + 1,
+        role=principal.role,
+        user_id=principal.user_id,
+        full_name=account.full_name,
+        title=account.position_title or _title(regions, principal.role),
+        employee_number=account.employee_number,
+        signed_at=local_now(regions["village"].timezone),
+    )
+    session.add(signature)
+    signatures = [*before, signature]
+    is_last = len(signatures) == len(policy.signatories)
+    SKTM.take(session, row, "sign", account.full_name, target="issued" if is_last else "signing")
+    await session.flush()
+    if is_last:
+        await _issue(session, row, policy, signatures, regions, render, public_url)
+    return await save(session, SKTM_APPLICATIONS, row)
+
+
+async def revoke(session: AsyncSession, key: UUID, version: int, body: Refusal) -> Stored:
+    """Withdraw an issued letter: by one of its signatories' offices, or the regency office.
+
+    The letter and its number stay in the register; verification says `revoked` at once.
+    """
+    check_reason("revoke", body.reason_code)
+    row = await load(session, SktmApplication, key, version)
+    principal = principal_of(session)
+    if principal.role != "regency_office" and row.policy and principal.role not in row.policy["signatories"]:
+        raise DomainError("permission_denied", permission="sktm:revoke (signatory)")
+    SKTM.take(
+        session, row, "revoke", (await own_account(session)).full_name, reason_code=body.reason_code, note=body.note
+    )
+    await letters.revoke(session, row.id, body.reason_code)
+    return await save(session, SKTM_APPLICATIONS, row)
+
+
+async def letter_pdf(session: AsyncSession, key: UUID) -> tuple[SktmLetter, bytes]:
+    """The letter as issued; who fetched it is recorded, for it bears the full NIK. Raises not_found."""
+    row = await load(session, SktmApplication, key)
+    letter = await letters.letter_of(session, row.id)
+    await record_access(session, [row.beneficiary_id], purpose="letter_processing", fields=["nik"])
+    return letter, letters.open_pdf(session, letter)
+
+
+async def _signatures(session: AsyncSession, application_id: UUID) -> list[SktmSignature]:
+    query = select(SktmSignature).where(SktmSignature.application_id == application_id)  # type: ignore[arg-type]
+    return sorted((await session.execute(query)).scalars(), key=lambda signature: signature.position)
+
+
+async def _issue(
+    session: AsyncSession,
+    row: SktmApplication,
+    policy: Policy,
+    signatures: Sequence[SktmSignature],
+    regions: Mapping[str, Region],
+    render: Render,
+    public_url: str,
+) -> None:
+    village = regions["village"]
+    now = local_now(village.timezone)
+    people = await _people(session, [row.beneficiary_id, *row.dependants])
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    await record_access(session, list(people), purpose="letter_processing", fields=["nik"])
+    # The counter is raised last: other signers of this village wait only for the drawing of one letter.
+    sequence = await next_sequence(session, village.code, now.year)
+    content = LetterContent(
+        number=policy.number(sequence, village.code, now.date()),
+        issued_on=now.date(),
+        valid_until=policy.valid_until(now.date()),
+        letterhead=Letterhead(
+            government=f"PEMERINTAH {office_name(regions['regency']).upper()}",
+            district=office_name(regions["district"]).upper(),
+            office=office_name(village).upper(),
+            address=policy.office_address,
+        ),
+        place=regions["regency"].name if regions["regency"].kind == "kota" else village.name,
+        applicant=await _applicant(session, people[row.beneficiary_id], regions),
+        dependants=tuple([await _dependant(session, people[key]) for key in row.dependants]),
+        purpose=label("sktm_purposes", row.purpose, "id"),
+        purpose_detail=row.purpose_detail,
+        addressed_to=row.addressed_to,
+        signers=tuple(_signer(signature, now) for signature in signatures),
+        verification_url=f"{public_url}/verify/{token}",
+    )
+    pdf = await asyncio.to_thread(render, content)
+    letter_id, keyring = new_id(), keyring_of(session)
+    session.add(
+        SktmLetter(
+            id=letter_id,
+            application_id=row.id,
+            region_code=row.region_code,
+            issuer_code=village.code,
+            year=now.year,
+            sequence=sequence,
+            number=content.number,
+            token=token,
+            verification_url=content.verification_url,
+            issued_on=content.issued_on,
+            valid_until=content.valid_until,
+            timezone=village.timezone,
+            purpose=row.purpose,
+            masked_name=mask_name(content.applicant.full_name),
+            issuer_name=", ".join(office_name(regions[level]) for level in ("village", "district", "regency")),
+            content_cipher=keyring.encrypt(letters.CONTENT, str(letter_id), json.dumps(content.to_json()).encode()),
+            pdf_cipher=keyring.encrypt(letters.PDF, str(letter_id), pdf),
+            sha256=hashlib.sha256(pdf).digest(),
+            created_by=principal_of(session).user_id,
+        )
+    )
+
+
+async def _people(session: AsyncSession, keys: Sequence[UUID]) -> dict[UUID, Beneficiary]:
+    query = select(Beneficiary).where(Beneficiary.id.in_(keys), Beneficiary.deleted_at.is_(None))  # type: ignore[attr-defined, union-attr]
+    people = {person.id: person for person in (await session.execute(query)).scalars()}
+    for index, key in enumerate(keys):
+        if key not in people:
+            raise invalid("/beneficiary_id" if index == 0 else f"/dependants/{index - 1}", "unknown_reference")
+    if people[keys[0]].deceased_on is not None:
+        raise invalid("/beneficiary_id", "deceased_person")
+    return people
+
+
+async def _applicant(session: AsyncSession, person: Beneficiary, regions: Mapping[str, Region]) -> Person:
+    lanes = [f"{name} {value}" for name, value in (("RT", person.rt), ("RW", person.rw)) if value]
+    places = [person.street, " / ".join(lanes), *(office_name(regions[r]) for r in ("village", "district", "regency"))]
+    return Person(
+        full_name=person.full_name,
+        nik=await full_nik(session, person),
+        birth_place=person.birth_place,
+        birth_date=person.birth_date,
+        sex=person.sex,  # type: ignore[arg-type]
+        address=", ".join(place for place in places if place),
+    )
+
+
+async def _dependant(session: AsyncSession, person: Beneficiary) -> Dependant:
+    return Dependant(
+        full_name=person.full_name,
+        nik=await full_nik(session, person),
+        sex=person.sex,  # type: ignore[arg-type]
+        birth_place=person.birth_place,
+        birth_date=person.birth_date,
+        relationship=label("relationships", person.relationship, "id") if person.relationship else None,
+    )
+
+
+def _signer(signature: SktmSignature, now: datetime) -> Signer:
+    signed_at: Any = signature.signed_at.astimezone(now.tzinfo)
+    return Signer(signature.full_name, signature.title, signature.employee_number, signed_at)
+
+
+def _title(regions: Mapping[str, Region], role: str) -> str:
+    office = regions["village" if role == "village_head" else "district"]
+    return f"{_TITLES[office.kind]} {office.name}"

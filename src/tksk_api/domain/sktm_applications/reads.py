@@ -1,0 +1,66 @@
+"""How SKTM applications are read."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
+
+from tksk_api.database.reads import Resource
+from tksk_api.database.tables import table_of
+from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.reads import masked
+from tksk_api.domain.history.reads import transitions_of
+from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
+from tksk_api.domain.sktm_applications.schemas import SktmApplicationRead
+from tksk_api.domain.sktm_letters.models import SktmLetter
+
+TABLE = table_of(SktmApplication)
+_PEOPLE = table_of(Beneficiary)
+_LETTERS = table_of(SktmLetter)
+_SIGNATURES = table_of(SktmSignature)
+
+
+def _object(**members: Any) -> ColumnElement[Any]:
+    pairs: list[Any] = []
+    for name, value in members.items():
+        pairs += [literal_column(f"'{name}'"), value]
+    return func.json_build_object(*pairs)
+
+
+def _applicant() -> ColumnElement[Any]:
+    seen = _object(full_name=_PEOPLE.c.full_name, nik_masked=masked(_PEOPLE.c.nik_last4))
+    return select(seen).where(_PEOPLE.c.id == TABLE.c.beneficiary_id).scalar_subquery()
+
+
+def _letter() -> ColumnElement[Any]:
+    today = cast(func.timezone(_LETTERS.c.timezone, func.now()), Date)
+    seen = _object(
+        **{name: _LETTERS.c[name] for name in ("number", "issued_on", "valid_until", "verification_url")},
+        sha256=func.encode(_LETTERS.c.sha256, literal_column("'hex'")),
+        is_expired=today > _LETTERS.c.valid_until,
+        revoked_at=_LETTERS.c.revoked_at,
+    )
+    return select(seen).where(_LETTERS.c.application_id == TABLE.c.id).scalar_subquery()
+
+
+def _signatures() -> ColumnElement[Any]:
+    seen = _object(**{name: _SIGNATURES.c[name] for name in ("position", "role", "full_name", "title", "signed_at")})
+    array = func.json_agg(aggregate_order_by(seen, _SIGNATURES.c.position))
+    signed = select(array).where(_SIGNATURES.c.application_id == TABLE.c.id).scalar_subquery()
+    return func.coalesce(signed, literal_column("'[]'::json"), type_=JSON)
+
+
+SKTM_APPLICATIONS = Resource(
+    schema=SktmApplicationRead,
+    table=TABLE,
+    columns={"applicant": _applicant(), "letter": _letter(), "signatures": _signatures()},
+    subject="beneficiary_id",
+    filters={
+        "status": lambda value: TABLE.c.status == value,
+        "purpose": lambda value: TABLE.c.purpose == value,
+        "beneficiary_id": lambda value: TABLE.c.beneficiary_id == value,
+        "region_code": lambda value: TABLE.c.region_code == value,
+    },
+)
+
+HISTORY = transitions_of(TABLE)

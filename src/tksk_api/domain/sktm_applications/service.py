@@ -1,0 +1,214 @@
+"""Drafting, checking and verifying applications; refusing and cancelling them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Reader, Stored
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import new_id, table_of
+from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
+from tksk_api.domain.references.lists import LISTS, codes
+from tksk_api.domain.sktm_applications.models import SktmApplication
+from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
+from tksk_api.domain.sktm_applications.schemas import (
+    Cancel,
+    Check,
+    Document,
+    Refusal,
+    SktmApplicationCreate,
+    SktmApplicationUpdate,
+    Verify,
+)
+from tksk_api.domain.sktm_applications.workflow import EDITABLE, SKTM
+from tksk_api.domain.sktm_policies.rules import Policy
+from tksk_api.domain.sktm_policies.service import policy_for
+from tksk_api.domain.users.service import own_account
+from tksk_api.domain.visits.models import Visit
+from tksk_api.errors import DomainError, invalid
+
+
+async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
+    """A draft for a living person of the caller's area; the person's village issues the letter.
+
+    Raises invalid_request, id_in_use, duplicate_application (one is already running for the same purpose).
+    """
+    person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
+    if person.deceased_on is not None:
+        raise invalid("/beneficiary_id", "deceased_person")
+    await _check_dependants(session, body.dependants, body.beneficiary_id)
+    documents = _documents(body.documents)
+    return await create_once(
+        session,
+        SKTM_APPLICATIONS,
+        body,
+        SktmApplication,
+        lambda: SktmApplication(
+            id=new_id(),
+            region_code=person.region_code,
+            status=SKTM.initial,
+            documents=documents,
+            **body.model_dump(exclude={"id", "documents"}),
+        ),
+    )
+
+
+async def update(session: AsyncSession, key: UUID, version: int, patch: SktmApplicationUpdate) -> Stored:
+    """Correct a draft or a returned application. Raises transition_refused in any other state."""
+    row = await load(session, SktmApplication, key, version)
+    if row.status not in EDITABLE:
+        raise DomainError("transition_refused", state=row.status, allowed_actions=SKTM.actions_from(row.status))
+    refuse_null(patch, *SktmApplicationUpdate.model_fields)
+    changes = patched(patch)
+    if patch.dependants is not None:
+        await _check_dependants(session, patch.dependants, row.beneficiary_id)
+    if patch.documents is not None:
+        changes["documents"] = _documents(patch.documents)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return await save(session, SKTM_APPLICATIONS, row)
+
+
+async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
+    """Hand the application in: from now on the policy of this day holds for it."""
+    row = await load(session, SktmApplication, key, version)
+    SKTM.check("submit", row.status)
+    policy = await policy_for(session, row.region_code or "")
+    row.policy = policy.__dict__ | {"documents": dict(policy.documents)}
+    row.submitted_at = datetime.now(UTC)
+    return await _step(session, row, "submit")
+
+
+async def return_(session: AsyncSession, key: UUID, version: int, body: Refusal) -> Stored:
+    """Give the application back for completion, saying what is missing."""
+    check_reason("return", body.reason_code)
+    row = await load(session, SktmApplication, key, version)
+    return await _step(session, row, "return", reason_code=body.reason_code, note=body.note)
+
+
+async def check(session: AsyncSession, key: UUID, version: int, body: Check) -> Stored:
+    """Record the look at each document. Raises requirements_missing unless every required one is ok."""
+    row = await load(session, SktmApplication, key, version)
+    SKTM.check("check", row.status)
+    looked = {entry.kind: entry for entry in body.documents}
+    if len(looked) != len(body.documents):
+        raise invalid("/documents", "duplicate_entry")
+    _check_kinds([entry.kind for entry in body.documents])
+    missing = [
+        kind
+        for kind in policy_of(row).required_documents(row.purpose)
+        if kind not in looked or looked[kind].status != "ok"
+    ]
+    if missing:
+        raise DomainError("requirements_missing", missing=missing)
+    brought = {entry["kind"]: entry for entry in row.documents}
+    for kind, entry in looked.items():
+        before = brought.get(kind, {"kind": kind, "attachment_id": None, "shown_physically": True})
+        brought[kind] = {**before, "status": entry.status, "note": entry.note}
+    row.documents = list(brought.values())
+    row.checked_by = principal_of(session).user_id
+    return await _step(session, row, "check")
+
+
+async def verify(session: AsyncSession, key: UUID, version: int, body: Verify) -> Stored:
+    """The officer vouches for the finding of a completed visit, where the region requires one.
+
+    Raises invalid_request for a visit that is missing, not completed, to somebody else, or found the person able.
+    """
+    row = await load(session, SktmApplication, key, version)
+    SKTM.check("verify", row.status)
+    if body.visit_id is not None:
+        visit = await load_reference(session, Visit, body.visit_id, "/visit_id")
+        if visit.beneficiary_id != row.beneficiary_id:
+            raise invalid("/visit_id", "visit_other_person")
+        if visit.status != "completed" or visit.outcome != "met":
+            raise invalid("/visit_id", "visit_not_completed")
+        if visit.finding == "not_eligible":
+            raise invalid("/visit_id", "visit_found_not_eligible")
+        row.visit_id = visit.id
+    elif policy_of(row).visit_required:
+        raise invalid("/visit_id", "missing")
+    row.recommendation = body.recommendation
+    row.verified_by = principal_of(session).user_id
+    return await _step(session, row, "verify", note=body.recommendation)
+
+
+async def reject(session: AsyncSession, key: UUID, version: int, body: Refusal) -> Stored:
+    """Refuse for good, with a reason the applicant can be told."""
+    check_reason("reject", body.reason_code)
+    row = await load(session, SktmApplication, key, version)
+    return await _step(session, row, "reject", reason_code=body.reason_code, note=body.note)
+
+
+async def cancel(session: AsyncSession, key: UUID, version: int, body: Cancel) -> Stored:
+    """Withdraw an application before it is issued: by whoever created it, or the district's officer."""
+    row = await load(session, SktmApplication, key, version)
+    principal = principal_of(session)
+    if principal.role != "tksk" and row.created_by != principal.user_id:
+        raise DomainError("permission_denied", permission="sktm:cancel (own)")
+    return await _step(session, row, "cancel", note=body.note)
+
+
+async def collect(session: AsyncSession, key: UUID, version: int) -> Stored:
+    """The letter was handed over."""
+    row = await load(session, SktmApplication, key, version)
+    return await _step(session, row, "collect")
+
+
+async def require_visible(reader: Reader, key: UUID) -> None:
+    """Raises not_found when the application is not the caller's to see."""
+    await reader.one(SKTM_APPLICATIONS, key)
+
+
+def policy_of(row: SktmApplication) -> Policy:
+    """The policy the application was submitted under."""
+    assert row.policy is not None
+    return Policy(**row.policy)
+
+
+async def _step(session: AsyncSession, row: SktmApplication, action: str, **why: Any) -> Stored:
+    SKTM.take(session, row, action, (await own_account(session)).full_name, **why)
+    return await save(session, SKTM_APPLICATIONS, row)
+
+
+def check_reason(action: str, code: str) -> None:
+    fitting = [item.code for item in LISTS["reason_codes"].items if action in item.attributes["actions"]]  # type: ignore[operator]
+    if code not in fitting:
+        raise invalid("/reason_code", "unknown_code", list="reason_codes")
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    for index, kind in enumerate(kinds):
+        if kind not in codes("document_kinds"):
+            raise invalid(f"/documents/{index}/kind", "unknown_code", list="document_kinds")
+
+
+def _documents(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    _check_kinds([document.kind for document in documents])
+    if len({document.kind for document in documents}) != len(documents):
+        raise invalid("/documents", "duplicate_entry")
+    for index, document in enumerate(documents):
+        if document.attachment_id is not None:  # attachments are not served yet, so none can be visible
+            raise invalid(f"/documents/{index}/attachment_id", "unknown_reference")
+    return [{**document.model_dump(mode="json"), "status": None, "note": None} for document in documents]
+
+
+async def _check_dependants(session: AsyncSession, dependants: Sequence[UUID], applicant: UUID) -> None:
+    if len(set(dependants)) != len(dependants):
+        raise invalid("/dependants", "duplicate_entry")
+    if applicant in dependants:
+        raise invalid("/dependants", "same_person")
+    if not dependants:
+        return
+    people = table_of(Beneficiary)
+    # Core, so only the row policy scopes it: what is invisible there is not found here.
+    visible = select(people.c.id).where(people.c.id.in_(dependants), people.c.deleted_at.is_(None))
+    found = set((await (await session.connection()).execute(visible)).scalars())
+    for index, dependant in enumerate(dependants):
+        if dependant not in found:
+            raise invalid(f"/dependants/{index}", "unknown_reference")

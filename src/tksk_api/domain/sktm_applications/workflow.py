@@ -1,0 +1,42 @@
+"""The way of an SKTM application, as data (API §4; DOMAIN §3.7)."""
+
+from tksk_api.domain.workflow import Step, Workflow
+from tksk_api.security.permissions import Permission
+
+STATES = (
+    "draft",
+    "submitted",
+    "returned",
+    "checked",
+    "verified",
+    "signing",
+    "issued",
+    "collected",
+    "rejected",
+    "cancelled",
+    "revoked",
+)
+
+SKTM = Workflow(
+    entity="sktm_applications",
+    states=STATES,
+    steps={
+        "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.SKTM_SUBMIT),
+        "return": Step(frozenset({"submitted", "checked"}), "returned", Permission.SKTM_RETURN),
+        "check": Step(frozenset({"submitted"}), "checked", Permission.SKTM_CHECK),
+        "verify": Step(frozenset({"checked"}), "verified", Permission.SKTM_VERIFY),
+        "reject": Step(frozenset({"submitted", "checked", "verified"}), "rejected", Permission.SKTM_REJECT),
+        # To signing while signatures are missing, to issued with the last one; from checked only where the
+        # region requires no visit.
+        "sign": Step(frozenset({"checked", "verified", "signing"}), None, Permission.SKTM_SIGN),
+        "collect": Step(frozenset({"issued"}), "collected", Permission.SKTM_COLLECT),
+        "revoke": Step(frozenset({"issued", "collected"}), "revoked", Permission.SKTM_REVOKE),
+        "cancel": Step(
+            frozenset({"draft", "submitted", "returned", "checked", "verified", "signing"}),
+            "cancelled",
+            Permission.SKTM_CANCEL,
+        ),
+    },
+)
+
+EDITABLE = frozenset({"draft", "returned"})

@@ -1,0 +1,62 @@
+"""Letters once issued: their PDF, their revocation, and what the public may know of them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Reader
+from tksk_api.domain.records import keyring_of
+from tksk_api.domain.sktm_letters.models import SktmLetter
+from tksk_api.errors import not_found
+
+CONTENT = "sktm_letters.content"
+PDF = "sktm_letters.pdf"
+_VERIFY = "SELECT * FROM app.verify_letter($1)"
+
+
+@dataclass(frozen=True)
+class PublicLetter:
+    """What anybody with the token may know; an unknown token has only its status."""
+
+    status: str
+    number: str | None = None
+    purpose: str | None = None
+    masked_name: str | None = None
+    issuer: str | None = None
+    issued_on: date | None = None
+    valid_until: date | None = None
+    revoked_on: date | None = None
+
+
+async def find_public(reader: Reader, token: str) -> PublicLetter:
+    """The letter behind a verification token; every unknown token looks the same."""
+    row = await reader.pool.fetchrow(_VERIFY, [token])
+    return PublicLetter(**dict(row)) if row is not None else PublicLetter("unknown")
+
+
+async def letter_of(session: AsyncSession, application_id: UUID) -> SktmLetter:
+    """Raises not_found until the letter is issued."""
+    query: Any = select(SktmLetter).where(SktmLetter.application_id == application_id)  # type: ignore[arg-type]
+    letter: SktmLetter | None = (await session.execute(query)).scalars().first()
+    if letter is None:
+        raise not_found()
+    return letter
+
+
+def open_pdf(session: AsyncSession, letter: SktmLetter) -> bytes:
+    """The PDF as it was issued, byte for byte; a changed byte in the store raises KeyFileError."""
+    pdf = keyring_of(session).decrypt(PDF, str(letter.id), bytes(letter.pdf_cipher))
+    assert hashlib.sha256(pdf).digest() == bytes(letter.sha256)
+    return pdf
+
+
+async def revoke(session: AsyncSession, application_id: UUID, reason_code: str) -> None:
+    """From this transaction on, verification answers `revoked`."""
+    letter = await letter_of(session, application_id)
+    letter.revoked_at = datetime.now(UTC)
+    letter.revoked_reason = reason_code
