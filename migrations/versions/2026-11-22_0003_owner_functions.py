@@ -91,7 +91,9 @@ $$
 def upgrade() -> None:
     for function in (_NAME_SCORE, _PEOPLE_LIKE, _MOVE, _VERIFY, _USER_NAME):
         op.execute(function)
-    op.execute("REVOKE ALL ON FUNCTION app.people_like, app.move_beneficiary, app.verify_letter, app.user_name FROM PUBLIC")
+    op.execute(
+        "REVOKE ALL ON FUNCTION app.people_like, app.move_beneficiary, app.verify_letter, app.user_name FROM PUBLIC"
+    )
     for function in ("name_score", "people_like", "move_beneficiary", "verify_letter", "user_name"):
         op.execute(f"GRANT EXECUTE ON FUNCTION app.{function} TO {ops.APP}")
 

@@ -76,7 +76,7 @@ async def test_a_scholarship_letter_from_draft_to_collection(as_, owner, client)
         "status": "valid",
         "number": letter["number"],
         "purpose": "education",
-        "masked_name": "S*** R*********",
+        "masked_name": "S*** R********",
         "issuer": "Kelurahan Srengsem, Kecamatan Panjang, Kota Bandar Lampung",
         "issued_on": letter["issued_on"],
         "valid_until": letter["valid_until"],

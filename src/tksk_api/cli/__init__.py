@@ -1,1 +1,5 @@
-"""The `tksk` command."""
+"""The `tksk` command: serve, demo, migrate, regions, users, keys, openapi, doctor."""
+
+from tksk_api.cli.app import app
+
+__all__ = ["app"]

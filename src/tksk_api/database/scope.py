@@ -46,7 +46,9 @@ class RegionScope:
         columns = table.c
         choices = [self._covers(columns, f"scope_{index}", region) for index, region in enumerate(self.regions)]
         if self.agency_id and "agency_id" in columns and table.info.get("addressed_to_agency"):
-            choices.append(columns.agency_id == bindparam("scope_agency", self.agency_id, type_=columns.agency_id.type))
+            mine = columns.agency_id == bindparam("scope_agency", self.agency_id, type_=columns.agency_id.type)
+            # Drafts, and drafts that were cancelled, were never sent: they are not the agency's to see.
+            choices.append(and_(mine, columns.submitted_at.is_not(None)))
         return or_(*choices) if choices else false()
 
     @staticmethod

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from tksk_api.errors import FIELD_CODES, PROBLEMS, DomainError, FieldError, Language, field_detail
 from tksk_api.telemetry import log
@@ -183,6 +184,16 @@ def database_error(error: BaseException) -> DomainError | None:
     return None
 
 
+def _methods_of(request: Request) -> list[str]:
+    """Every method the address knows; the framework names only those of the first route that fits."""
+    routes = request.app.routes
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
 def install(app: FastAPI) -> None:
     """Every refusal, ours or the framework's, leaves through `render`."""
 
@@ -204,7 +215,7 @@ def install(app: FastAPI) -> None:
         }
         facts: dict[str, Any] = {"reason": "body"} if error.status_code == 400 else {}
         if error.status_code == 405:
-            facts["allowed"] = (error.headers or {}).get("Allow")
+            facts["allowed"] = ", ".join(_methods_of(request))
         return render(DomainError(codes.get(error.status_code, "internal_error"), **facts), request.scope)
 
     async def database(request: Request, error: Exception) -> Response:

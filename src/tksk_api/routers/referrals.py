@@ -1,3 +1,205 @@
+"""Referrals of people to the agencies that may help them, and what became of each.
+
+An agency sees what was submitted to it, and of the person only the name and the last digits of the NIK.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tksk_api.domain.history.reads import TransitionRead
+from tksk_api.domain.referrals import service, transitions
+from tksk_api.domain.referrals.reads import REFERRALS, TRANSITIONS
+from tksk_api.domain.referrals.schemas import (
+    Activation,
+    Approval,
+    Cancellation,
+    Decision,
+    DocumentsRequest,
+    DocumentsSupply,
+    End,
+    ReferralCreate,
+    ReferralRead,
+    ReferralUpdate,
+    Rejection,
+)
+from tksk_api.domain.referrals.workflow import Status
+from tksk_api.http.concurrency import IfMatch
+from tksk_api.http.dependencies import ReaderDep, SessionDep
+from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.replies import reply, respond, respond_page
 from tksk_api.http.routing import Router
+from tksk_api.security.permissions import Permission
+from tksk_api.types import Code
 
 router = Router("referrals")
+
+
+class ReferralQuery(PageQuery):
+    status: Status | None = None
+    program: Annotated[Code | None, Field(description="Code of a programme")] = None
+    agency_id: UUID | None = None
+    beneficiary_id: UUID | None = None
+
+
+@router.post(
+    "/referrals",
+    permission=Permission.REFERRAL_CREATE,
+    status_code=201,
+    response_model=ReferralRead,
+    summary="Draft a referral",
+)
+async def create_referral(session: SessionDep, request: Request, body: ReferralCreate) -> Response:
+    """A person of the caller's area, a programme that runs today, and an agency that serves it.
+
+    A draft is not shown to the agency. With `consent` overridden, `reason` must say which vital interest asks for it.
+    """
+    return reply(session, request, await service.create(session, body))
+
+
+@router.get(
+    "/referrals", permission=Permission.REFERRAL_READ, response_model=Page[ReferralRead], summary="List referrals"
+)
+async def list_referrals(reader: ReaderDep, request: Request, query: Annotated[ReferralQuery, Query()]) -> Response:
+    """Referrals of the caller's area, or those submitted to the caller's agency, newest first."""
+    return await respond_page(reader, request, REFERRALS, query)
+
+
+@router.get("/referrals/{id}", permission=Permission.REFERRAL_READ, response_model=ReferralRead, summary="One referral")
+async def get_referral(reader: ReaderDep, id: UUID) -> Response:
+    """A referral of the caller's area, or submitted to the caller's agency. Reading is recorded."""
+    return respond(await reader.one(REFERRALS, id))
+
+
+@router.patch(
+    "/referrals/{id}", permission=Permission.REFERRAL_CREATE, response_model=ReferralRead, summary="Correct a draft"
+)
+async def update_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ReferralUpdate
+) -> Response:
+    """Merge patch, until it is submitted. `documents` replaces the whole list."""
+    return reply(session, request, await service.update(session, id, version, body))
+
+
+@router.get(
+    "/referrals/{id}/history",
+    permission=Permission.REFERRAL_READ,
+    response_model=Page[TransitionRead],
+    summary="Steps of a referral",
+)
+async def list_referral_history(
+    reader: ReaderDep, request: Request, id: UUID, query: Annotated[PageQuery, Query()]
+) -> Response:
+    """Every step, oldest first: who, when and why. `details.recorded_from_paper` marks an answer given on paper."""
+    await service.require_visible(reader, id)
+    return await respond_page(reader, request, TRANSITIONS, query, entity_id=id)
+
+
+@router.post(
+    "/referrals/{id}/submit", permission=Permission.REFERRAL_CREATE, response_model=ReferralRead, summary="Submit"
+)
+async def submit_referral(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """Send it to the agency, which sees it from now on. Programme, agency and person are checked again."""
+    return reply(session, request, await transitions.submit(session, id, version))
+
+
+@router.post(
+    "/referrals/{id}/receive", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Receive"
+)
+async def receive_referral(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """The agency confirms that it has the referral, or an officer records that it did so on paper."""
+    return reply(session, request, await transitions.receive(session, id, version))
+
+
+@router.post(
+    "/referrals/{id}/review", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Review"
+)
+async def review_referral(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """The agency works on it. After a request for documents: it goes on with what it has."""
+    return reply(session, request, await transitions.review(session, id, version))
+
+
+@router.post(
+    "/referrals/{id}/request-documents",
+    permission=Permission.REFERRAL_ANSWER,
+    response_model=ReferralRead,
+    summary="Request documents",
+)
+async def request_referral_documents(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: DocumentsRequest
+) -> Response:
+    """The agency needs further documents, and says which and why."""
+    return reply(session, request, await transitions.request_documents(session, id, version, body))
+
+
+@router.post(
+    "/referrals/{id}/supply-documents",
+    permission=Permission.REFERRAL_CREATE,
+    response_model=ReferralRead,
+    summary="Supply documents",
+)
+async def supply_referral_documents(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: DocumentsSupply
+) -> Response:
+    """Hand in what was asked for; the agency's review goes on. What is still missing stays listed."""
+    return reply(session, request, await transitions.supply_documents(session, id, version, body))
+
+
+@router.post(
+    "/referrals/{id}/approve", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Approve"
+)
+async def approve_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Approval
+) -> Response:
+    """The agency grants it under its own number; the benefit starts with `activate`."""
+    return reply(session, request, await transitions.decide(session, id, version, "approve", body))
+
+
+@router.post(
+    "/referrals/{id}/reject", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Reject"
+)
+async def reject_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Rejection
+) -> Response:
+    """The agency declines it, with a reason from the list; the reason `other` needs a note."""
+    return reply(session, request, await transitions.decide(session, id, version, "reject", body))
+
+
+@router.post(
+    "/referrals/{id}/waitlist", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Wait-list"
+)
+async def waitlist_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Decision
+) -> Response:
+    """The agency keeps it for later, for example until there is quota."""
+    return reply(session, request, await transitions.decide(session, id, version, "waitlist", body))
+
+
+@router.post(
+    "/referrals/{id}/activate", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Activate"
+)
+async def activate_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Activation
+) -> Response:
+    """The benefit runs from `active_from`."""
+    return reply(session, request, await transitions.activate(session, id, version, body))
+
+
+@router.post("/referrals/{id}/end", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="End")
+async def end_referral(session: SessionDep, request: Request, id: UUID, version: IfMatch, body: End) -> Response:
+    """The benefit ended, with the day and a reason from the list; not before it began."""
+    return reply(session, request, await transitions.end(session, id, version, body))
+
+
+@router.post(
+    "/referrals/{id}/cancel", permission=Permission.REFERRAL_CREATE, response_model=ReferralRead, summary="Cancel"
+)
+async def cancel_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Cancellation
+) -> Response:
+    """Take it back before it is decided: by whoever made it, or by the TKSK of the area."""
+    return reply(session, request, await transitions.cancel(session, id, version, body))

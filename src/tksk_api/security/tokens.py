@@ -105,8 +105,8 @@ class Tokens:
             raise ValueError("times")
         if expires - issued > self._lifetime or issued > time.time() + _CLOCK_TOLERANCE_SECONDS:
             raise ValueError("lifetime")
-        UUID(claims["jti"])
-        credentials = Credentials(UUID(claims["sid"]), UUID(claims["sub"]), expires)
+        _uuid(claims["jti"])
+        credentials = Credentials(_uuid(claims["sid"]), _uuid(claims["sub"]), expires)
         jwt.decode(
             token,
             self._keys[fields["kid"]],
@@ -125,6 +125,12 @@ def _part(part: str) -> bytes:
     if base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
         raise ValueError("another spelling of the same bytes")
     return decoded
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, str):
+        raise ValueError("not text")  # UUID() of anything else raises AttributeError
+    return UUID(value)
 
 
 def _members(raw: bytes, expected: set[str]) -> dict[str, Any]:

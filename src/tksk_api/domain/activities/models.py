@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
@@ -42,6 +43,6 @@ class Activity(Record, RegionScoped, table=True):
     assigned_by: str | None = Field(default=None, sa_type=Text)
     result: str | None = Field(default=None, sa_type=Text)
     obstacle: str | None = Field(default=None, sa_type=Text)
-    follow_up: dict[str, Any] | None = Field(default=None, sa_type=sa.dialects.postgresql.JSONB)
+    follow_up: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     status: str = Field(sa_type=Text)
     deleted_at: datetime | None = moment()

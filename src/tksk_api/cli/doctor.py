@@ -1,0 +1,68 @@
+"""`tksk doctor`: what is wrong with this installation, in words."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+
+from tksk_api.cli.console import console, load_settings
+from tksk_api.database.engine import create_engine
+from tksk_api.database.health import HEAD, database_checks
+from tksk_api.database.roles import UnsafeRoleError, refuse_unsafe_role
+from tksk_api.security.crypto import KeyFileError, load_key_file
+from tksk_api.settings import Settings
+
+
+async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
+    """Each check with what is wrong about it, or None."""
+    return [("key file", _key(settings)), *[item async for item in _database(settings)], *_disk(settings)]
+
+
+def _key(settings: Settings) -> str | None:
+    try:
+        load_key_file(settings.key_file)
+    except KeyFileError as error:
+        return str(error)
+    return None
+
+
+async def _database(settings: Settings) -> AsyncIterator[tuple[str, str | None]]:
+    try:
+        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        yield "database", f"cannot connect ({type(error).__name__}); is the server running and TKSK_DATABASE_URL right?"
+        return
+    yield "database", None
+    try:
+        await refuse_unsafe_role(connection)
+        yield "role", None
+    except UnsafeRoleError as error:
+        yield "role", str(error)
+    try:
+        regions = await connection.fetchval("SELECT count(*) FROM regions")
+        yield "regions", None if regions else "none are loaded; run `tksk migrate`"
+    except asyncpg.PostgresError:
+        yield "regions", "the tables are missing; run `tksk migrate`"
+    await connection.close()
+    engine = create_engine(settings)
+    checks = await database_checks(engine)
+    await engine.dispose()
+    yield "migrations", None if checks["migrations"] else f"not at {HEAD}; run `tksk migrate`"
+
+
+def _disk(settings: Settings) -> Iterator[tuple[str, str | None]]:
+    free = shutil.disk_usage(settings.key_file.parent if settings.key_file.parent.exists() else ".").free
+    yield "disk", None if free > 2**28 else f"only {free // 2**20} MiB are free"
+    local = "127.0.0.1" in settings.public_url or "localhost" in settings.public_url
+    yield "public_url", "QR codes would lead to this machine only; set TKSK_PUBLIC_URL" if local else None
+
+
+def doctor() -> None:
+    """Check settings, keys, database, role, migrations, regions and disk; exit 1 when something needs attention."""
+    settings = load_settings()
+    wrong = False
+    for name, finding in asyncio.run(_findings(settings)):
+        wrong = wrong or finding is not None
+        console.print(f"  {'[green]ok [/]' if finding is None else '[red]no [/]'} {name:<11} {finding or ''}")
+    raise SystemExit(1 if wrong else 0)

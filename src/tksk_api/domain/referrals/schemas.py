@@ -1,0 +1,168 @@
+"""Shapes of referrals."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from tksk_api.domain.records import Body, Read
+from tksk_api.domain.referrals.workflow import Status
+from tksk_api.types import Code, Line, Note, PastDate
+
+Consent = Annotated[
+    Literal["given", "not_needed", "overridden"],
+    Field(description="Of the person (UU 27/2022 Pasal 20). When overridden, `reason` says which vital interest"),
+]
+DocumentKind = Annotated[Code, Field(description="Code of the list document_kinds", examples=["family_card"])]
+ReasonCode = Annotated[
+    Code, Field(description="Code of the list referral_reason_codes that names this action", examples=["quota_full"])
+]
+ReferenceNumber = Annotated[Line, Field(description="The agency's own number", examples=["0214/SK/BPJS/XI/2026"])]
+Program = Annotated[Code, Field(description="Code of a programme that runs today", examples=["pbi_jk"])]
+Reason = Annotated[Note, Field(examples=["Kepala keluarga kehilangan pekerjaan, anak perlu rawat inap."])]
+
+
+class DocumentGiven(Body):
+    """A document that goes along: shown on paper, or attached."""
+
+    kind: DocumentKind
+    attachment_id: UUID | None = None
+    shown_physically: bool
+
+
+class DocumentWanted(Body):
+    """A document that the agency asks for."""
+
+    kind: DocumentKind
+    note: Note | None = None
+
+
+Documents = Annotated[list[DocumentGiven], Field(max_length=30)]
+Supplied = Annotated[list[DocumentGiven], Field(min_length=1, max_length=30)]
+Wanted = Annotated[list[DocumentWanted], Field(min_length=1, max_length=30)]
+
+
+class ReferralCreate(Body):
+    """A person is referred to an agency for a programme. It stays a draft until it is submitted."""
+
+    id: UUID | None = None
+    beneficiary_id: UUID
+    program: Program
+    agency_id: UUID
+    sktm_application_id: UUID | None = None
+    reason: Reason
+    consent: Consent
+    documents: Documents = []
+
+
+class ReferralUpdate(Body):
+    """A merge patch, while it is a draft. The person does not change: cancel, and refer the other one."""
+
+    program: Program | None = None
+    agency_id: UUID | None = None
+    sktm_application_id: UUID | None = None
+    reason: Reason | None = None
+    consent: Consent | None = None
+    documents: Documents | None = None
+
+
+class DocumentsRequest(Body):
+    """What the agency needs before it decides."""
+
+    documents: Wanted
+    note: Note
+
+
+class DocumentsSupply(Body):
+    """Documents that answer the agency's request; they are added to those of the referral."""
+
+    documents: Supplied
+
+
+class Decision(Body):
+    """The agency's decision; its day is not in the future, by the calendar of the person's region."""
+
+    reference_number: ReferenceNumber | None = None
+    decided_on: PastDate
+    reason_code: ReasonCode | None = None
+    note: Note | None = None
+
+
+class Approval(Decision):
+    """Approved, under the agency's number."""
+
+    reference_number: ReferenceNumber
+
+
+class Rejection(Decision):
+    """Rejected, with its reason."""
+
+    reason_code: ReasonCode
+
+
+class Activation(Body):
+    """The benefit runs from this day, which may be ahead."""
+
+    active_from: date
+
+
+class End(Body):
+    """The last day of the benefit and why it ended; the reason `other` needs a note."""
+
+    ended_on: date
+    reason_code: ReasonCode
+    note: Note | None = None
+
+
+class Cancellation(Body):
+    """Why the referral is taken back."""
+
+    note: Note
+
+
+class Person(Read):
+    """The person as the agency may know them: name and the last digits of the NIK when the referral was submitted."""
+
+    id: UUID
+    full_name: str
+    nik_masked: str | None
+
+
+class DocumentGivenRead(Read):
+    kind: str
+    attachment_id: UUID | None
+    shown_physically: bool
+
+
+class DocumentWantedRead(Read):
+    kind: str
+    note: str | None
+
+
+class ReferralRead(Read):
+    """A referral. `requested_documents` are those the agency still waits for; `decided_on` belongs to its last word."""
+
+    id: UUID
+    beneficiary_id: UUID
+    beneficiary: Person
+    region_code: str
+    program: str
+    agency_id: UUID
+    agency_name: str
+    sktm_application_id: UUID | None
+    reason: str
+    consent: Consent
+    documents: list[DocumentGivenRead]
+    status: Status
+    submitted_at: datetime | None
+    requested_documents: list[DocumentWantedRead]
+    reference_number: str | None
+    decided_on: date | None
+    reason_code: str | None
+    active_from: date | None
+    ended_on: date | None
+    created_by: UUID | None
+    version: int
+    created_at: datetime
+    updated_at: datetime

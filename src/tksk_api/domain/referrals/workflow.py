@@ -1,0 +1,43 @@
+"""The way of a referral, as data (API §5, DOMAIN §4)."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from tksk_api.domain.workflow import Step, Workflow
+from tksk_api.security.permissions import Permission
+
+Status = Literal[
+    "draft",
+    "submitted",
+    "received",
+    "under_review",
+    "documents_requested",
+    "waitlisted",
+    "approved",
+    "rejected",
+    "active",
+    "ended",
+    "cancelled",
+]
+_OURS, _ANSWER = Permission.REFERRAL_CREATE, Permission.REFERRAL_ANSWER
+_UNDECIDED = frozenset({"under_review", "waitlisted"})
+
+STEPS: Mapping[str, Step] = {
+    "submit": Step(frozenset({"draft"}), "submitted", _OURS),
+    "receive": Step(frozenset({"submitted"}), "received", _ANSWER),
+    "review": Step(frozenset({"received", "documents_requested"}), "under_review", _ANSWER),
+    "request-documents": Step(frozenset({"received", "under_review"}), "documents_requested", _ANSWER),
+    "supply-documents": Step(frozenset({"documents_requested"}), "under_review", _OURS),
+    "approve": Step(_UNDECIDED, "approved", _ANSWER),
+    "reject": Step(_UNDECIDED, "rejected", _ANSWER),
+    "waitlist": Step(_UNDECIDED, "waitlisted", _ANSWER),
+    "activate": Step(frozenset({"approved"}), "active", _ANSWER),
+    "end": Step(frozenset({"active"}), "ended", _ANSWER),
+    "cancel": Step(
+        frozenset({"draft", "submitted", "received", "under_review", "documents_requested", "waitlisted"}),
+        "cancelled",
+        _OURS,
+    ),
+}
+
+WORKFLOW = Workflow(entity="referrals", states=get_args(Status), steps=STEPS)
