@@ -24,6 +24,15 @@ class ProblemText:
         template = self.detail_id if language == "id" else self.detail_en
         return template.format_map(_Facts(facts))
 
+    def page(self, code: str) -> str:
+        """Markdown of the page that a problem's `type` leads to."""
+        return (
+            f"# {code}\n\n**{self.status}** · {self.title_id} · {self.title_en}\n\n"
+            f"## Apa yang terjadi\n\n{self.detail_id}\n\n## What happened\n\n{self.detail_en}\n\n"
+            "Words in braces are filled in by the answer. The code never changes; title and detail follow "
+            "`Accept-Language` (`id`, `en`).\n"
+        )
+
 
 class _Facts(dict[str, object]):
     def __init__(self, facts: Mapping[str, object]) -> None:

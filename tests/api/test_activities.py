@@ -260,7 +260,6 @@ async def test_another_district_gets_404_and_an_empty_list(as_):
         ({"kind": "kube_mentoring"}, "/kind", "kind_other_pillar"),
         ({"assigned_by": "mother"}, "/assigned_by", "unknown_code"),
         ({"title": ""}, "/title", "too_short"),
-        ({"title": None}, "/title", "wrong_type"),
         ({"occurred_on": "22-11-2026"}, "/occurred_on", "bad_date"),
         ({"started_at": "2026-11-22T09:00:00"}, "/started_at", "bad_datetime"),
         ({"started_at": "0001-01-01T00:00:00+14:00"}, "/started_at", "out_of_range"),
@@ -277,7 +276,6 @@ async def test_another_district_gets_404_and_an_empty_list(as_):
         ({"attachment_ids": [str(uuid4())]}, "/attachment_ids/0", "unknown_reference"),
         ({"agency_ids": [str(uuid4())]}, "/agency_ids/0", "unknown_reference"),
         ({"beneficiary_ids": [str(uuid4())]}, "/beneficiary_ids/0", "unknown_reference"),
-        ({"beneficiary_ids": [str(uuid4())] * 201}, "/beneficiary_ids", "too_many"),
         ({"beneficiary_ids": ["x"]}, "/beneficiary_ids/0", "bad_uuid"),
         ({"location": {"lat": -95, "lon": 105}}, "/location/lat", "out_of_range"),
         ({"location": {"lat": -5, "lon": 105, "accuracy": 3}}, "/location/accuracy", "unknown_field"),
@@ -288,9 +286,8 @@ async def test_another_district_gets_404_and_an_empty_list(as_):
 async def test_work_that_does_not_fit_is_refused(as_, over, pointer, code):
     tksk = await as_("tksk", PANJANG)
     assert first_error(await tksk.post(URL, json=work(**over))) == (pointer, code)
-    if code not in ("too_short", "wrong_type", "unknown_field") or pointer != "/title":
-        draft = await log_work(tksk)
-        assert first_error(await tksk.patch(f"{URL}/{draft['id']}", json=over, headers=SEEN)) == (pointer, code)
+    draft = await log_work(tksk)
+    assert first_error(await tksk.patch(f"{URL}/{draft['id']}", json=over, headers=SEEN)) == (pointer, code)
 
 
 async def test_general_kinds_fit_every_pillar(as_):
@@ -390,6 +387,13 @@ async def test_linked_people_exist_in_ones_own_area_and_stand_once(as_):
     ]
     assert theirs not in wrong.text
     assert (await log_work(tksk, beneficiary_ids=mine))["beneficiary_ids"] == mine
+
+
+async def test_two_hundred_links_are_the_most(as_):
+    tksk = await as_("tksk", PANJANG)
+    ids = [str(uuid4()) for _ in range(201)]
+    assert first_error(await tksk.post(URL, json=work(beneficiary_ids=ids)))[0] == "/beneficiary_ids"
+    assert first_error(await tksk.post(URL, json=work(beneficiary_ids=ids[1:])))[0] == "/beneficiary_ids/0"
 
 
 async def test_link_stays_when_the_person_moved_away(as_):

@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretStr
 
 from tksk_api.cli.console import console, errors, repository, stop
-from tksk_api.errors import PROBLEMS, ProblemText
+from tksk_api.errors import PROBLEMS
 from tksk_api.main import create_app
 from tksk_api.openapi import service_document, whole_document
 from tksk_api.security.crypto import create_key_file
@@ -29,23 +29,13 @@ def documents() -> dict[str, dict[str, Any]]:
     return made | {"tksk.json": whole_document(app, SERVICES, PUBLIC_URL)}
 
 
-def problem_page(code: str, text: ProblemText) -> str:
-    """The page that the `type` of a problem leads to."""
-    return (
-        f"# {code}\n\n**{text.status}** · {text.title_id} · {text.title_en}\n\n"
-        f"## Apa yang terjadi\n\n{text.detail_id}\n\n## What happened\n\n{text.detail_en}\n\n"
-        "Words in braces are filled in by the answer. The code never changes; title and detail follow "
-        "`Accept-Language` (`id`, `en`).\n"
-    )
-
-
 def files() -> dict[Path, str]:
     """Everything this command writes, by path below the repository."""
     specs = {
         Path("openapi") / name: json.dumps(document, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
         for name, document in documents().items()
     }
-    pages = {Path("docs/problems") / f"{code}.md": problem_page(code, text) for code, text in PROBLEMS.items()}
+    pages = {Path("docs/problems") / f"{code}.md": text.page(code) for code, text in PROBLEMS.items()}
     return specs | pages
 
 

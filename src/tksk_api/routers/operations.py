@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tksk_api.database import health
 from tksk_api.domain.records import Read
-from tksk_api.errors import DomainError, not_found
+from tksk_api.errors import PROBLEMS, DomainError, not_found
 from tksk_api.http.dependencies import HouseDep
 from tksk_api.http.routing import PUBLIC, Router
 
@@ -60,5 +60,14 @@ async def security_txt(house: HouseDep) -> Response:
     """RFC 9116: where to report a weakness."""
     url = house.settings.public_url
     return PlainTextResponse(
-        f"Contact: {url}/docs/security\nExpires: 2027-11-01T00:00:00Z\nPreferred-Languages: id, en\n"
+        f"Contact: {url}/docs\nExpires: 2027-11-01T00:00:00Z\nPreferred-Languages: id, en\n"
     )
+
+
+@router.get("/docs/problems/{code}", permission=PUBLIC, include_in_schema=False)
+async def problem_page(code: str) -> Response:
+    """The page a problem's `type` leads to."""
+    if code not in PROBLEMS:
+        raise not_found()
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return PlainTextResponse(PROBLEMS[code].page(code), headers=headers, media_type="text/markdown")

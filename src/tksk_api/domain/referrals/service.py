@@ -87,7 +87,7 @@ def copy_person(row: Referral, person: Beneficiary) -> None:
 
 
 def given(documents: Sequence[DocumentGiven]) -> list[dict[str, Any]]:
-    """Documents as they are stored; none can be attached yet. Raises invalid_request (unknown_code, unknown_reference)."""
+    """Documents as stored; nothing can be attached yet. Raises invalid_request (unknown_code, unknown_reference)."""
     for index, document in enumerate(documents):
         check_kind(document.kind, index)
         if document.attachment_id is not None:
