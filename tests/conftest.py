@@ -1,5 +1,6 @@
 """A real PostgreSQL, migrated once; every test commits for real and leaves an empty database behind."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from helpers import Caller, add_user
-from tksk_api.cli.database import create_database, upgrade
+from tksk_api.cli.database import create_database, in_use, upgrade
 from tksk_api.database import embedded
 from tksk_api.database.roles import ensure_app_role
 from tksk_api.domain.regions.service import load_regions
@@ -29,12 +30,13 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[embedded.Cluster]:
-    """TKSK_TEST_DATABASE_URL (a superuser's address) if given, else the embedded server of this checkout."""
+    """The embedded server of this checkout, or the one of TKSK_PG_BIN; left running while another run uses it."""
     directory = Path(__file__).parent.parent / ".tksk" / "test-postgresql"
     configured = Path(os.environ["TKSK_PG_BIN"]) if "TKSK_PG_BIN" in os.environ else None
     running = embedded.start(directory, configured=configured, settings=FAST, report=lambda _: None)
     yield running
-    embedded.stop(running, configured=configured)
+    if not asyncio.run(in_use(running.url())):
+        embedded.stop(running, configured=configured)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +82,8 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 async def _owner(owner_url: str) -> AsyncIterator[tuple[Any, str]]:
     connection = await asyncpg.connect(owner_url)
     rows = await connection.fetch(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL($1)",
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "AND relname <> ALL($1)",
         list(KEPT_TABLES),
     )
     yield connection, "; ".join(f"DELETE FROM {row['relname']}" for row in rows)

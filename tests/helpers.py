@@ -49,8 +49,8 @@ async def add_user(
     """A user and an open session, written by the owner."""
     user_id, session_id, number = uuid4(), uuid4(), next(_serial)
     await owner.execute(
-        "INSERT INTO users (id, version, username, full_name, role, region_code, agency_id, position_title, employee_number, "
-        "password_hash, must_change_password) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false)",
+        "INSERT INTO users (id, version, username, full_name, role, region_code, agency_id, position_title, "
+        "employee_number, password_hash, must_change_password) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false)",
         user_id,
         username or f"{role}.{number}",
         full_name or f"Petugas {number}",

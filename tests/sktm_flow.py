@@ -13,8 +13,8 @@ async def add_visit(owner: Any, person_id: str, officer_id: UUID, finding: str =
     """A completed visit, written by the owner."""
     visit_id = uuid4()
     await owner.execute(
-        "INSERT INTO visits (id, version, region_code, beneficiary_id, officer_id, visited_on, status, outcome, finding) "
-        "VALUES ($1, 1, $2, $3, $4, current_date, $5, $6, $7)",
+        "INSERT INTO visits (id, version, region_code, beneficiary_id, officer_id, visited_on, status, outcome, "
+        "finding) VALUES ($1, 1, $2, $3, $4, current_date, $5, $6, $7)",
         visit_id,
         SRENGSEM,
         UUID(person_id),

@@ -1,4 +1,4 @@
-"""Functions of the owner for what goes beyond a caller's own rows: name search, moving a person, public verification."""
+"""Functions of the owner beyond a caller's own rows: name search, moving a person, public verification."""
 
 from alembic import op
 

@@ -58,7 +58,7 @@ class FieldError:
 
 
 class DomainError(Exception):
-    """A refusal the caller can act on. `code` is a key of `PROBLEMS`; `facts` fill its text and its extension members."""
+    """A refusal the caller can act on. `code` is a key of `PROBLEMS`; `facts` fill its text and extension members."""
 
     def __init__(self, code: str, *, errors: Sequence[FieldError] = (), **facts: object) -> None:
         super().__init__(code)
@@ -188,7 +188,7 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "NIK sudah terdaftar",
         "The NIK is already registered",
         "Seseorang dengan NIK ini sudah terdaftar. Cari dahulu; bila tidak tampak, hubungi dinas sosial.",
-        "Somebody with this NIK is already registered. Search first; if nobody is shown, contact the social service office.",
+        "Somebody with this NIK is already registered. Search first; if nobody is shown, ask the social office.",
     ),
     "username_taken": ProblemText(
         409,
@@ -346,8 +346,8 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "nik_birth_date": ("Tanggal lahir di dalam NIK tidak ada.", "The birth date inside the NIK does not exist."),
     "nik_serial": ("Nomor urut NIK tidak boleh 0000.", "The serial of a NIK is never 0000."),
     "nik_status_mismatch": (
-        "nik_status tidak sesuai: tanpa NIK gunakan belum_rekam atau none, dengan NIK gunakan verified atau unverified.",
-        "nik_status does not fit: without a NIK use belum_rekam or none, with one use verified or unverified.",
+        "nik_status tidak sesuai: tanpa NIK belum_rekam atau none, dengan NIK verified atau unverified.",
+        "nik_status does not fit: without a NIK belum_rekam or none, with one verified or unverified.",
     ),
     "family_card_format": ("Nomor KK harus 16 angka sebagai teks.", "A family card number is 16 digits, as text."),
     "phone_format": ("Nomor telepon tidak sah.", "Not a valid phone number."),

@@ -143,57 +143,57 @@ def _document(app: FastAPI, title: str, intro: str, names: set[str] | None, publ
 def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     permission = operation["x-permission"]
     parameters = operation.setdefault("parameters", [])
-    statuses = {"406", "414", "503"} if permission == PUBLIC else {"401", "403", "414", "503"}
-    if path in ("/livez", "/readyz") or permission != PUBLIC:
-        statuses.discard("406")
+    names = {parameter["name"] for parameter in parameters}
+    has_body = "requestBody" in operation
     if permission == PUBLIC:
         operation["security"] = []
     else:
         operation["security"] = [{"bearer": []}]
-        roles = ", ".join(roles_with(Permission.named(permission)))
-        operation["description"] = (
-            operation.get("description", "")
-            + f"\n\nPermission `{permission}`: {Permission.named(permission).meaning}. Roles: {roles}."
-        ).strip()
-    if "{" in path:
-        statuses |= {"404", "422"}
-    if parameters:
-        statuses |= {"422"}
-    if any(p["name"] == "cursor" for p in parameters):
-        statuses |= {"400", "410"}
-    statuses |= {"422"}  # unknown query parameters
-    if any(p["name"] == "If-Match" for p in parameters):
-        statuses |= {"412", "428", "409"}
+        operation["description"] = _with_permission(operation.get("description", ""), Permission.named(permission))
+    if "If-Match" in names and method != "put":
         next(p for p in parameters if p["name"] == "If-Match")["required"] = True
-    if "requestBody" in operation:
-        statuses |= {"400", "413", "415"}
-    if method == "post" and permission != PUBLIC:
-        parameters.append(_IDEMPOTENCY)
-        statuses |= {"400", "409"}
-    if method in ("patch", "put"):
-        statuses |= {"409"}
-    statuses |= set(operation.pop("x-statuses", ()))
-    if method == "patch" and "requestBody" in operation:
+    is_keyed = method == "post" and permission != PUBLIC
+    parameters += [_IDEMPOTENCY, _LANGUAGE] if is_keyed else [_LANGUAGE]
+    if method == "patch" and has_body:
         content = operation["requestBody"]["content"]
         operation["requestBody"]["content"] = {"application/merge-patch+json": content["application/json"], **content}
-    parameters.append(_LANGUAGE)
+    conditions = {
+        ("414", "422", "503"): True,  # 422 also for an unknown query parameter
+        ("401", "403"): permission != PUBLIC,
+        ("404",): "{" in path,
+        ("400", "410"): "cursor" in names,
+        ("409", "412", "428"): "If-Match" in names,
+        ("400", "413", "415"): has_body,
+        ("400", "409"): is_keyed,
+        ("409",): method in ("patch", "put"),
+        tuple(operation.pop("x-statuses", ())): True,
+    }
+    _respond(operation, {status for statuses, holds in conditions.items() if holds for status in statuses})
+    _announce_etag(path, operation, names)
+
+
+def _with_permission(description: str, permission: Permission) -> str:
+    roles = ", ".join(roles_with(permission))
+    return f"{description}\n\nPermission `{permission}`: {permission.meaning}. Roles: {roles}.".strip()
+
+
+def _respond(operation: dict[str, Any], statuses: set[str]) -> None:
     responses = operation["responses"]
-    responses.pop("422", None)
-    for status, response in responses.items():
-        if (
-            status.startswith("2")
-            and (any(p["name"] == "If-Match" for p in parameters) or "{" in path)
-            and "content" in response
-        ):
-            response.setdefault("headers", {})["ETag"] = {
-                "schema": {"type": "string"},
-                "description": "Version, for If-Match",
-            }
+    responses.pop("422", None)  # FastAPI's own shape
     for status in sorted(statuses):
         responses[status] = {
             "description": _WORDS[status],
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
+
+
+def _announce_etag(path: str, operation: dict[str, Any], names: set[str]) -> None:
+    if "If-Match" not in names and "{" not in path:
+        return
+    for status, response in operation["responses"].items():
+        if status.startswith("2") and "content" in response:
+            header = {"schema": {"type": "string"}, "description": "Version, for If-Match"}
+            response.setdefault("headers", {})["ETag"] = header
 
 
 def _prune(document: dict[str, Any]) -> None:

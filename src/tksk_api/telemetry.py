@@ -25,7 +25,7 @@ def configure_logging(level: str) -> None:
     )
     # SQLAlchemy and asyncpg may print statements; parameters are hidden by the engine, the rest is not wanted either.
     for noisy in ("sqlalchemy", "asyncpg", "uvicorn.access", "fontTools"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(logging.WARNING)  # noqa: TID251 - to quieten them
 
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

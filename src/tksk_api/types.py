@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 _DIGITS = {ord(full): str(index) for index, full in enumerate("０１２３４５６７８９")}
@@ -18,6 +18,7 @@ _PHONE = re.compile(r"\+?[0-9]{8,15}")
 REGION_PATTERN = r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$"
 VILLAGE_PATTERN = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.[123][0-9]{3}$"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -90,13 +91,16 @@ def _check_phone(value: str) -> str:
     return "+62" + value[1:] if value.startswith("0") else value if value.startswith("+") else "+" + value
 
 
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
-
-
 def latest_local_date() -> date:
     """Today where the day begins first in Indonesia (WIT, UTC+9)."""
     return (datetime.now(UTC) + timedelta(hours=9)).date()
+
+
+def _only_a_day(value: Any) -> Any:
+    # pydantic would also take a number of seconds, or a time at midnight
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise PydanticCustomError("bad_date", "a date")
+    return value
 
 
 def _past(value: date) -> date:
@@ -139,8 +143,8 @@ VillageCode = Annotated[
     StringConstraints(pattern=VILLAGE_PATTERN, max_length=13),
     Field(examples=["18.71.04.1002"], description="Kemendagri village code PP.KK.CC.DDDD"),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-PastDate = Annotated[date, AfterValidator(_past), Field(examples=["1991-03-25"])]
+Day = Annotated[date, BeforeValidator(_only_a_day), Field(examples=["2026-11-22"])]
+PastDate = Annotated[date, BeforeValidator(_only_a_day), AfterValidator(_past), Field(examples=["1991-03-25"])]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$")]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]

@@ -13,6 +13,7 @@ import numpy
 import pymupdf
 import pypdf
 import pytest
+
 from helpers import AMPENAN, PANJANG, SRENGSEM, add_person, code_of, nik
 from sktm_flow import (
     BASE_DOCUMENTS,
@@ -27,8 +28,8 @@ from sktm_flow import (
     submitted,
     verified,
 )
-
 from tksk_api.domain.sktm_applications.workflow import SKTM
+from tksk_api.routers import sktm_applications as router
 
 
 def qr_of(pdf: bytes) -> str:
@@ -164,8 +165,6 @@ async def test_twenty_signatures_at_once_make_one_letter(as_, owner):
 async def test_numbers_have_no_gap_and_no_duplicate_even_with_failures(as_, owner, app, monkeypatch):
     team = await offices(as_)
     rows = [await verified(owner, team, purpose_detail=f"Beasiswa {n}") for n in range(12)]
-    from tksk_api.routers import sktm_applications as router
-
     draw, calls = router.render_letter, iter(range(100))
 
     def sometimes(content):

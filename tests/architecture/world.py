@@ -57,7 +57,7 @@ class World:
         if unknown:
             raise KeyError(
                 f"{operation.name}: no row for {{{', '.join(unknown)}}} of {operation.path}. "
-                "Create one in build() of tests/architecture/world.py."
+                "Make one in _fill() of tests/architecture/world.py."
             )
         return operation.url(**filled)  # type: ignore[arg-type]
 
@@ -86,8 +86,8 @@ async def build_world(app: FastAPI, owner: Any) -> AsyncIterator[World]:
 async def _sign_in(world: World) -> None:
     for callers, regions, name in ((world.home, HOME, "Lampung"), (world.away, AWAY, "Mataram")):
         agency = await world.owner.fetchval(
-            "INSERT INTO agencies (id, version, name, kind, region_code, created_by) "
-            "VALUES ($1, 1, $2, 'bpjs_office', $3, $1) RETURNING id",
+            "INSERT INTO agencies (id, version, name, kind, region_code, is_active, created_by) "
+            "VALUES ($1, 1, $2, 'bpjs_office', $3, true, $1) RETURNING id",
             uuid4(),
             f"BPJS {name}",
             regions["regency"],

@@ -21,7 +21,7 @@ def stop(message: str, code: int = 1) -> NoReturn:
 def load_settings() -> Settings:
     """The settings of the environment; lists every problem at once and exits with 2 when there are any."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = "TKSK_" + "_".join(str(part) for part in problem["loc"]).upper()

@@ -46,6 +46,20 @@ async def create_database(server_url: str, name: str) -> bool:
         await connection.close()
 
 
+async def in_use(server_url: str) -> bool:
+    """Whether somebody else (a second demo or test run) works with this server."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+        )
+    finally:
+        await connection.close()
+
+
 def prepare(owner_url: str, app_url: str) -> None:
     """App role, migrations, regions, programmes and offices; each step is repeated without harm."""
     asyncio.run(ensure_app_role(owner_url, app_url))

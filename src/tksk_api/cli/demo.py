@@ -10,14 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import httpx
 import typer
 import uvicorn
 from pydantic import SecretStr
 
 from tksk_api.cli.console import console, repository, stop
-from tksk_api.cli.database import create_database, prepare
+from tksk_api.cli.database import create_database, in_use, prepare
 from tksk_api.cli.offices import USERS, seed_offices
 from tksk_api.cli.serve import free_port
 from tksk_api.cli.walk import CHAPTERS, StepFailedError, Walk
@@ -82,18 +81,8 @@ def _database(folder: Path) -> Iterator[tuple[str, str]]:
         asyncio.run(create_database(cluster.url(), _NAME))
         yield cluster.url(_NAME), cluster.url(_NAME, "tksk_app", _secret(folder / "app-password"))
     finally:
-        if not asyncio.run(_others(cluster.url())):
+        if not asyncio.run(in_use(cluster.url())):
             embedded.stop(cluster, configured=configured)
-
-
-async def _others(url: str) -> bool:
-    """Whether somebody else (a second demo) still works with the embedded server."""
-    connection = await asyncpg.connect(url)
-    count = await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    )
-    await connection.close()
-    return bool(count)
 
 
 def _secret(path: Path) -> str:

@@ -54,7 +54,7 @@ class Walk:
             headers["Idempotency-Key"] = str(uuid4())
         answer = self._http.request(method, path, json=body, headers=headers)
         is_json = "json" in answer.headers.get("content-type", "")
-        content = answer.json() if is_json and answer.content else answer.content
+        content: Any = answer.json() if is_json and answer.content else answer.content
         refused = answer.status_code >= 400
         outcome = f"{content['code']}: {content['detail']}" if refused and is_json else show(content)
         colour = "yellow" if refused else "green"

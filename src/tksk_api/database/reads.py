@@ -148,7 +148,7 @@ class Resource:
         ).select_from(row)
 
     def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
-        """`items, subjects, found, k0..kn`: one aggregated row; one item more than the page tells whether more follow."""
+        """`items, subjects, found, k0..kn` in one row; one item more than the page tells whether more follow."""
         sort = self.sorts[request.sort]
         names = (*sort.columns, self.key)
         rows = self.select(scope)

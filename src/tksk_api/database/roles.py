@@ -33,8 +33,8 @@ async def ensure_app_role(owner_url: str, app_url: str) -> None:
 async def refuse_unsafe_role(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Start-up check: neither superuser nor BYPASSRLS nor owner of a table. Raises UnsafeRoleError."""
     unsafe = await connection.fetchval(
-        "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
-        "WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND relowner = r.oid) FROM pg_roles r WHERE rolname = current_user"
+        "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relkind IN ('r', 'p') AND relowner = r.oid) FROM pg_roles r WHERE rolname = current_user"
     )
     if unsafe:
         raise UnsafeRoleError(

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import FetchedValue, MetaData, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
@@ -120,7 +120,7 @@ def uuid_array() -> Any:
 
 def _array(item: Any, name: str) -> Any:
     default = {"nullable": False, "server_default": sa.text(f"'{{}}'::{name}[]")}
-    return Field(default_factory=list, sa_type=sa.ARRAY(item), sa_column_kwargs=default)
+    return Field(default_factory=list, sa_type=ARRAY(item), sa_column_kwargs=default)
 
 
 def moment(**kwargs: Any) -> Any:

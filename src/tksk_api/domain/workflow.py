@@ -67,7 +67,7 @@ class Workflow:
         """
         step = self.check(action, row.status)
         to_state = target or step.target
-        assert to_state is not None and to_state in self.states
+        assert to_state in self.states
         principal = principal_of(session)
         before, row.status = row.status, to_state
         _touch(row)

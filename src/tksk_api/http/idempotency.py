@@ -21,8 +21,8 @@ _PURPOSE = "idempotency_keys.body"
 _CLAIM = text(
     "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
     "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "
-    "status = NULL, body = NULL, headers = '{}' WHERE idempotency_keys.created_at < now() - make_interval(days => :days) "
-    "RETURNING 1"
+    "status = NULL, body = NULL, headers = '{}' "
+    "WHERE idempotency_keys.created_at < now() - make_interval(days => :days) RETURNING 1"
 )
 _FIND = text(
     "SELECT fingerprint, status, headers, body FROM idempotency_keys "

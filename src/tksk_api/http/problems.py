@@ -1,6 +1,5 @@
 """The only renderer of errors: RFC 9457 problem documents, in Indonesian or English, without the caller's values."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +49,7 @@ _PYDANTIC_PREFIXES = (
     ("uuid_", "bad_uuid"),
     ("datetime_", "bad_datetime"),
     ("date_", "bad_date"),
-    ("decimal_", "out_of_range"),
+    ("decimal_", "bad_format"),
 )
 _EXPECTED = {
     "string_type": "text",
@@ -151,10 +150,10 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         "max": context.get("max_length", context.get("le", context.get("lt", "-"))),
         "expected": context.get("expected", _EXPECTED.get(kind, "-")),
     }
-    if kind in FIELD_CODES:
-        return FieldError(pointer, kind, {**facts, **context})
     if kind in _PYDANTIC:
         return FieldError(pointer, _PYDANTIC[kind], facts)
+    if kind in FIELD_CODES:
+        return FieldError(pointer, kind, {**facts, **context})
     if kind in _EXPECTED:
         return FieldError(pointer, "wrong_type", facts)
     for prefix, code in _PYDANTIC_PREFIXES:
@@ -167,19 +166,21 @@ def database_error(error: BaseException) -> DomainError | None:
     """What a database failure means to the caller; None when it is a fault of ours."""
     if isinstance(error, StaleDataError):
         return DomainError("stale_version")
-    if isinstance(error, PoolTimeout | asyncio.TimeoutError | TimeoutError | OSError):
+    cause = (getattr(error.orig, "__cause__", None) or error) if isinstance(error, DBAPIError) else error
+    if isinstance(cause, asyncpg.PostgresError):
+        return _refused_by_database(cause)
+    if isinstance(cause, PoolTimeout | asyncpg.InterfaceError | OSError | TimeoutError):
         return DomainError("unavailable", retry_after=RETRY_SECONDS)
-    cause = error
-    if isinstance(error, DBAPIError):
-        cause = getattr(error.orig, "__cause__", None) or error
-    if isinstance(cause, asyncpg.IntegrityConstraintViolationError):
-        name = cause.constraint_name or ""
+    return None
+
+
+def _refused_by_database(error: asyncpg.PostgresError) -> DomainError | None:
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        name = error.constraint_name or ""
         return DomainError(_CONSTRAINTS.get(name) or ("id_in_use" if name.startswith("pk_") else "conflict"))
-    if isinstance(cause, asyncpg.InsufficientPrivilegeError) and "row-level security" in str(cause):
+    if isinstance(error, asyncpg.InsufficientPrivilegeError) and "row-level security" in str(error):
         return DomainError("not_found")  # the policy's WITH CHECK: outside the scope
-    if isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(_TRANSIENT):
-        return DomainError("unavailable", retry_after=RETRY_SECONDS)
-    if isinstance(cause, asyncpg.InterfaceError | OSError | TimeoutError):
+    if (error.sqlstate or "").startswith(_TRANSIENT):
         return DomainError("unavailable", retry_after=RETRY_SECONDS)
     return None
 

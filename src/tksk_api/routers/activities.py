@@ -1,6 +1,5 @@
 """The work log: what officers did, in the four pillars of social welfare."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Code, RegionCode
+from tksk_api.types import Code, Day, RegionCode
 
 router = Router("activities")
 
@@ -37,8 +36,8 @@ class ActivityQuery(PageQuery):
     status: ActivityStatus | None = None
     kind: Code | None = None
     officer_id: UUID | None = None
-    occurred_from: date | None = None
-    occurred_until: date | None = None
+    occurred_from: Day | None = None
+    occurred_until: Day | None = None
     region_code: RegionCode | None = None
 
 

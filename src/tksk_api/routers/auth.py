@@ -31,7 +31,7 @@ def lifetimes(house: House) -> Lifetimes:
 def _pair(house: House, signed_in: SignedIn) -> Response:
     pair = TokenPair(
         access_token=house.tokens.issue(signed_in.user_id, signed_in.session_id),
-        token_type="Bearer",
+        token_type="Bearer",  # noqa: S106 - a scheme, not a secret
         expires_in=house.tokens.lifetime_seconds,
         refresh_token=signed_in.refresh_token,
     )

@@ -59,9 +59,7 @@ async def metrics(request: Request, house: HouseDep) -> Response:
 async def security_txt(house: HouseDep) -> Response:
     """RFC 9116: where to report a weakness."""
     url = house.settings.public_url
-    return PlainTextResponse(
-        f"Contact: {url}/docs\nExpires: 2027-11-01T00:00:00Z\nPreferred-Languages: id, en\n"
-    )
+    return PlainTextResponse(f"Contact: {url}/docs\nExpires: 2027-11-01T00:00:00Z\nPreferred-Languages: id, en\n")
 
 
 @router.get("/docs/problems/{code}", permission=PUBLIC, include_in_schema=False)

@@ -1,6 +1,5 @@
 """Programmes that people are referred to: what they are called, what they ask for, and when they ran or run."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -15,14 +14,13 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
+from tksk_api.types import Day
 
 router = Router("programs")
 
 
 class ProgramQuery(PageQuery):
-    on: Annotated[date | None, Field(description="Only programmes that run on this day", examples=["2026-11-22"])] = (
-        None
-    )
+    on: Annotated[Day | None, Field(description="Only programmes that run on this day", examples=["2026-11-22"])] = None
 
 
 @router.get(

@@ -24,7 +24,7 @@ from tksk_api.security.crypto import Keyring
 
 ALGORITHM = "ES256"
 AUDIENCE = "tksk-api"
-TOKEN_TYPE = "at+jwt"
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
 CLIENT_ID = "tksk-first-party"
 _CLOCK_TOLERANCE_SECONDS = 30
 _MAX_LENGTH = 2048

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.visits.schemas import Point, PointRead
-from tksk_api.types import Code, Line, Note, RegionCode
+from tksk_api.types import Code, Day, Line, Note, RegionCode
 
 Pillar = Annotated[
     Literal["rehabilitation", "social_security", "empowerment", "protection"],
@@ -74,14 +74,14 @@ class FollowUp(Body):
     """What remains to be done, and by when."""
 
     note: Note
-    due_on: date
+    due_on: Day
 
 
 class ActivityCreate(Body):
     """One piece of work, as a draft of the caller's own. Lists left out are empty."""
 
     id: UUID | None = None
-    occurred_on: Annotated[date, Field(examples=["2026-11-22"], description="By the calendar of the region")]
+    occurred_on: Annotated[Day, Field(description="By the calendar of the region")]
     started_at: WorkTime | None = None
     ended_at: WorkTime | None = None
     pillar: Pillar
@@ -106,7 +106,7 @@ class ActivityCreate(Body):
 class ActivityUpdate(Body):
     """A merge patch of a draft or of a returned activity."""
 
-    occurred_on: date | None = None
+    occurred_on: Day | None = None
     started_at: WorkTime | None = None
     ended_at: WorkTime | None = None
     pillar: Pillar | None = None

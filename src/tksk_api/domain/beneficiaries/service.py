@@ -162,7 +162,7 @@ async def _warnings(
         known = region.code.startswith(district) or await session.get(Region, district) is not None
     chosen = [item for item in LISTS["ppks_categories"].items if item.code in facts["ppks_categories"]]
     hints: Any = [
-        tuple([item.code, *(item.attributes.get(name) for name in ("min_age", "max_age", "sex"))]) for item in chosen
+        (item.code, *(item.attributes.get(name) for name in ("min_age", "max_age", "sex"))) for item in chosen
     ]
     found = identity_warnings(
         nik, facts["birth_date"], facts["sex"], region.code, nik_region_known=known, today=today

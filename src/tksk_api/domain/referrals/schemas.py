@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.referrals.workflow import Status
-from tksk_api.types import Code, Line, Note, PastDate
+from tksk_api.types import Code, Day, Line, Note, PastDate
 
 Consent = Annotated[
     Literal["given", "not_needed", "overridden"],
@@ -104,13 +104,13 @@ class Rejection(Decision):
 class Activation(Body):
     """The benefit runs from this day, which may be ahead."""
 
-    active_from: date
+    active_from: Day
 
 
 class End(Body):
     """The last day of the benefit and why it ended; the reason `other` needs a note."""
 
-    ended_on: date
+    ended_on: Day
     reason_code: ReasonCode
     note: Note | None = None
 

@@ -32,7 +32,6 @@ from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Lette
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_letters.numbering import next_sequence
-from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.users.service import own_account
 from tksk_api.errors import DomainError, invalid
 
@@ -79,7 +78,7 @@ async def sign(session: AsyncSession, key: UUID, version: int, render: Render, p
     SKTM.take(session, row, "sign", account.full_name, target="issued" if is_last else "signing")
     await session.flush()
     if is_last:
-        await _issue(session, row, policy, signatures, regions, render, public_url)
+        await _issue(session, row, signatures, regions=regions, render=render, public_url=public_url)
     return await save(session, SKTM_APPLICATIONS, row)
 
 
@@ -116,13 +115,13 @@ async def _signatures(session: AsyncSession, application_id: UUID) -> list[SktmS
 async def _issue(
     session: AsyncSession,
     row: SktmApplication,
-    policy: Policy,
     signatures: Sequence[SktmSignature],
+    *,
     regions: Mapping[str, Region],
     render: Render,
     public_url: str,
 ) -> None:
-    village = regions["village"]
+    policy, village = policy_of(row), regions["village"]
     now = local_now(village.timezone)
     people = await _people(session, [row.beneficiary_id, *row.dependants])
     token = secrets.token_urlsafe(_TOKEN_BYTES)

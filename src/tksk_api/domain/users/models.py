@@ -11,7 +11,7 @@ from tksk_api.database.tables import Record, RegionScoped, Table, moment, new_id
 
 
 class User(Record, RegionScoped, table=True):
-    """A person who signs in. A user without a region is national; agency users see what is addressed to their agency."""
+    """A person who signs in. Without a region: national, or an agency's user, who sees what is addressed to it."""
 
     __tablename__ = "users"
     __table_args__ = (

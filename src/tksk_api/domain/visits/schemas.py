@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, Latitude, Longitude, Note
+from tksk_api.types import Code, Day, Latitude, Longitude, Note
 
 VisitStatus = Literal["planned", "completed"]
 VisitOutcome = Annotated[
@@ -18,7 +18,7 @@ VisitFinding = Annotated[
     Literal["eligible", "not_eligible", "needs_assessment"],
     Field(description="Code of the list visit_findings", examples=["eligible"]),
 ]
-VisitDay = Annotated[date, Field(examples=["2026-11-22"], description="By the calendar of the person's village")]
+VisitDay = Annotated[Day, Field(description="By the calendar of the person's village")]
 
 
 def rounded(decimals: int) -> BeforeValidator:
