@@ -28,7 +28,7 @@ from sktm_flow import (
     submitted,
     verified,
 )
-from tksk_api.domain.sktm_applications.workflow import SKTM
+from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.routers import sktm_applications as router
 
 
@@ -300,18 +300,18 @@ BODIES = {
 ACTORS = {"verify": "tksk", "reject": "head", "sign": "head", "revoke": "dinsos", "cancel": "tksk"}
 
 
-@pytest.mark.parametrize("state", SKTM.states)
+@pytest.mark.parametrize("state", WORKFLOW.states)
 async def test_every_step_from_a_wrong_state_is_refused(as_, owner, state):
     team = await offices(as_)
     row = await submitted(team)
     await owner.execute("UPDATE sktm_applications SET status = $1 WHERE id = $2::uuid", state, row["id"])
-    for action, step in SKTM.steps.items():
+    for action, step in WORKFLOW.steps.items():
         if state in step.sources:
             continue
         actor = getattr(team, ACTORS.get(action, "clerk"))
         answer = await actor.act(f"{URL}/{row['id']}/{action}", BODIES.get(action))
         assert (answer.status_code, code_of(answer)) == (409, "transition_refused"), action
-        assert answer.json()["allowed_actions"] == SKTM.actions_from(state)
+        assert answer.json()["allowed_actions"] == WORKFLOW.actions_from(state)
 
 
 async def test_letter_of_another_district_is_a_404(as_, owner):

@@ -1,6 +1,7 @@
 """Wall one: the session adds the scope itself, every time anew; wall two: a connection nobody entered sees nothing."""
 
 import ast
+import itertools
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,9 @@ from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM,
 from tksk_api.database.admission import Admission
 from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.database.session import enter, enter_system
+from tksk_api.database.tables import table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.visits.models import Visit
 from tksk_api.errors import DomainError
 
@@ -153,6 +156,29 @@ def test_scopes_at_their_edges():
     assert not RegionScope((PANJANG,)).contains(None)
     assert NATIONAL.contains(None)
     assert not RegionScope(("18.71.04.1002",)).contains("18.71.04.10021")
+
+
+def test_scopes_of_one_shape_have_one_predicate():
+    """The shape is the key of compiled statements: two predicates under one key would serve a stranger's."""
+    agency = str(uuid4())
+    codes = ["ID", "18", "18.71", PANJANG, SRENGSEM]
+    scopes = [RegionScope(regions) for n in (0, 1, 2) for regions in itertools.product(codes, repeat=n)]
+    scopes += [RegionScope(scope.regions, agency) for scope in scopes]
+    table = table_of(Referral)
+    by_shape: dict[str, set[str]] = {}
+    for scope in scopes:
+        by_shape.setdefault(scope.shape, set()).add(str(scope.predicate(table)))
+    assert {shape: texts for shape, texts in by_shape.items() if len(texts) > 1} == {}
+
+
+async def test_province_and_nation_take_turns_through_one_compiled_read(as_):
+    """Found by the sweep: "18" and "ID" are equally long, and once shared a compiled statement."""
+    mine = await add_person(await as_("tksk", PANJANG))
+    ministry, province = await as_("ministry"), await as_("province_office", "18")
+    for _ in range(2):
+        for caller in (province, ministry, await as_("province_office", "52")):
+            found = [item["id"] for item in (await caller.get("/v1/beneficiaries")).json()["items"]]
+            assert found == ([] if caller.region == "52" else [mine["id"]])
 
 
 def test_no_loader_criterion_is_a_lambda():

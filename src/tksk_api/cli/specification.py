@@ -9,6 +9,10 @@ import typer
 from pydantic import SecretStr
 
 from tksk_api.cli.console import console, errors, repository, stop
+from tksk_api.domain.activities import workflow as activities
+from tksk_api.domain.referrals import workflow as referrals
+from tksk_api.domain.sktm_applications import workflow as sktm_applications
+from tksk_api.domain.visits import workflow as visits
 from tksk_api.errors import PROBLEMS
 from tksk_api.main import create_app
 from tksk_api.openapi import service_document, whole_document
@@ -16,6 +20,11 @@ from tksk_api.security.crypto import create_key_file
 from tksk_api.services import SERVICES
 from tksk_api.settings import Settings
 
+WORKFLOWS = (visits.WORKFLOW, sktm_applications.WORKFLOW, referrals.WORKFLOW, activities.WORKFLOW)
+_WORKFLOWS = (
+    "# Workflows\n\nMade from the tables in `src/tksk_api/domain/*/workflow.py` by `tksk openapi`. A step from another "
+    "state answers 409 `transition_refused` with the state and the actions it allows.\n\n"
+)
 PUBLIC_URL = "https://tksk.example.go.id"
 
 
@@ -36,7 +45,7 @@ def files() -> dict[Path, str]:
         for name, document in documents().items()
     }
     pages = {Path("docs/problems") / f"{code}.md": text.page(code) for code, text in PROBLEMS.items()}
-    return specs | pages
+    return specs | pages | {Path("docs/workflows.md"): _WORKFLOWS + "\n".join(flow.diagram() for flow in WORKFLOWS)}
 
 
 def openapi(

@@ -28,6 +28,8 @@ class RegionScope:
     @property
     def shape(self) -> str:
         """Names the predicate's SQL, so that one compiled statement serves every caller of the same shape."""
+        if self.is_national:
+            return NATION  # as long as a province's code, but another predicate
         levels = "+".join(str(len(region)) for region in self.regions)
         return f"{levels}/{'agency' if self.agency_id else ''}"
 

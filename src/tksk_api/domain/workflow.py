@@ -16,11 +16,15 @@ from tksk_api.security.permissions import Permission, roles_with
 
 @dataclass(frozen=True)
 class Step:
-    """One action: the states it may start from, the state it leads to (None: the use case decides), and who may."""
+    """One action: the states it may start from, the state it leads to (several: the use case decides), and who may."""
 
     sources: frozenset[str]
-    target: str | None
+    target: str | tuple[str, ...]
     permission: Permission
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -41,6 +45,18 @@ class Workflow:
 
     def actions_from(self, state: str) -> list[str]:
         return [action for action, step in self.steps.items() if state in step.sources]
+
+    def diagram(self) -> str:
+        """A Mermaid state diagram with a table of the steps, as published in docs/workflows.md."""
+        lines = [f"## {self.entity}", "", "```mermaid", "stateDiagram-v2", f"    [*] --> {self.initial}"]
+        rows = ["", "| action | from | to | roles |", "|---|---|---|---|"]
+        for action, step in self.steps.items():
+            sources = [state for state in self.states if state in step.sources]
+            lines += [f"    {source} --> {target} : {action}" for source in sources for target in step.targets]
+            rows.append(f"| {action} | {', '.join(sources)} | {' or '.join(step.targets)} | {', '.join(step.roles)} |")
+        final = [state for state in self.states if not self.actions_from(state)]
+        lines += [f"    {state} --> [*]" for state in final]
+        return "\n".join([*lines, "```", *rows, ""])
 
     def check(self, action: str, state: str) -> Step:
         """Raises transition_refused, naming the state and the actions it allows."""
@@ -66,8 +82,8 @@ class Workflow:
         Raises transition_refused.
         """
         step = self.check(action, row.status)
-        to_state = target or step.target
-        assert to_state in self.states
+        to_state = target or step.targets[0]
+        assert to_state in step.targets
         principal = principal_of(session)
         before, row.status = row.status, to_state
         _touch(row)

@@ -26,7 +26,7 @@ from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignat
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import Refusal
 from tksk_api.domain.sktm_applications.service import check_reason, policy_of
-from tksk_api.domain.sktm_applications.workflow import SKTM
+from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.domain.sktm_letters import service as letters
 from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Letterhead, Person, Signer
 from tksk_api.domain.sktm_letters.masking import mask_name
@@ -48,10 +48,10 @@ async def sign(session: AsyncSession, key: UUID, version: int, render: Render, p
     """
     row = await load(session, SktmApplication, key, version, lock=True)
     policy = policy_of(row) if row.policy else None
-    SKTM.check("sign", row.status)
+    WORKFLOW.check("sign", row.status)
     assert policy is not None
     if row.status == "checked" and policy.visit_required:
-        actions = [action for action in SKTM.actions_from(row.status) if action != "sign"]
+        actions = [action for action in WORKFLOW.actions_from(row.status) if action != "sign"]
         raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
     principal = principal_of(session)
     before = await _signatures(session, row.id)
@@ -75,7 +75,7 @@ async def sign(session: AsyncSession, key: UUID, version: int, render: Render, p
     session.add(signature)
     signatures = [*before, signature]
     is_last = len(signatures) == len(policy.signatories)
-    SKTM.take(session, row, "sign", account.full_name, target="issued" if is_last else "signing")
+    WORKFLOW.take(session, row, "sign", account.full_name, target="issued" if is_last else "signing")
     await session.flush()
     if is_last:
         await _issue(session, row, signatures, regions=regions, render=render, public_url=public_url)
@@ -92,7 +92,7 @@ async def revoke(session: AsyncSession, key: UUID, version: int, body: Refusal) 
     principal = principal_of(session)
     if principal.role != "regency_office" and row.policy and principal.role not in row.policy["signatories"]:
         raise DomainError("permission_denied", permission="sktm:revoke (signatory)")
-    SKTM.take(
+    WORKFLOW.take(
         session, row, "revoke", (await own_account(session)).full_name, reason_code=body.reason_code, note=body.note
     )
     await letters.revoke(session, row.id, body.reason_code)

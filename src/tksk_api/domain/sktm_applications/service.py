@@ -25,7 +25,7 @@ from tksk_api.domain.sktm_applications.schemas import (
     SktmApplicationUpdate,
     Verify,
 )
-from tksk_api.domain.sktm_applications.workflow import EDITABLE, SKTM
+from tksk_api.domain.sktm_applications.workflow import EDITABLE, WORKFLOW
 from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.sktm_policies.service import policy_for
 from tksk_api.domain.users.service import own_account
@@ -51,7 +51,7 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
         lambda: SktmApplication(
             id=new_id(),
             region_code=person.region_code,
-            status=SKTM.initial,
+            status=WORKFLOW.initial,
             documents=documents,
             **body.model_dump(exclude={"id", "documents"}),
         ),
@@ -62,7 +62,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     """Correct a draft or a returned application. Raises transition_refused in any other state."""
     row = await load(session, SktmApplication, key, version)
     if row.status not in EDITABLE:
-        raise DomainError("transition_refused", state=row.status, allowed_actions=SKTM.actions_from(row.status))
+        raise DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
     refuse_null(patch, *SktmApplicationUpdate.model_fields)
     changes = patched(patch)
     if patch.dependants is not None:
@@ -77,7 +77,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
 async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
     """Hand the application in: from now on the policy of this day holds for it."""
     row = await load(session, SktmApplication, key, version)
-    SKTM.check("submit", row.status)
+    WORKFLOW.check("submit", row.status)
     policy = await policy_for(session, row.region_code or "")
     row.policy = policy.__dict__ | {"documents": dict(policy.documents)}
     row.submitted_at = datetime.now(UTC)
@@ -94,7 +94,7 @@ async def return_(session: AsyncSession, key: UUID, version: int, body: Refusal)
 async def check(session: AsyncSession, key: UUID, version: int, body: Check) -> Stored:
     """Record the look at each document. Raises requirements_missing unless every required one is ok."""
     row = await load(session, SktmApplication, key, version)
-    SKTM.check("check", row.status)
+    WORKFLOW.check("check", row.status)
     looked = {entry.kind: entry for entry in body.documents}
     if len(looked) != len(body.documents):
         raise invalid("/documents", "duplicate_entry")
@@ -121,7 +121,7 @@ async def verify(session: AsyncSession, key: UUID, version: int, body: Verify) -
     Raises invalid_request for a visit that is missing, not completed, to somebody else, or found the person able.
     """
     row = await load(session, SktmApplication, key, version)
-    SKTM.check("verify", row.status)
+    WORKFLOW.check("verify", row.status)
     if body.visit_id is not None:
         visit = await load_reference(session, Visit, body.visit_id, "/visit_id")
         if visit.beneficiary_id != row.beneficiary_id:
@@ -172,7 +172,7 @@ def policy_of(row: SktmApplication) -> Policy:
 
 
 async def _step(session: AsyncSession, row: SktmApplication, action: str, **why: Any) -> Stored:
-    SKTM.take(session, row, action, (await own_account(session)).full_name, **why)
+    WORKFLOW.take(session, row, action, (await own_account(session)).full_name, **why)
     return await save(session, SKTM_APPLICATIONS, row)
 
 

@@ -17,7 +17,7 @@ STATES = (
     "revoked",
 )
 
-SKTM = Workflow(
+WORKFLOW = Workflow(
     entity="sktm_applications",
     states=STATES,
     steps={
@@ -28,7 +28,7 @@ SKTM = Workflow(
         "reject": Step(frozenset({"submitted", "checked", "verified"}), "rejected", Permission.SKTM_REJECT),
         # To signing while signatures are missing, to issued with the last one; from checked only where the
         # region requires no visit.
-        "sign": Step(frozenset({"checked", "verified", "signing"}), None, Permission.SKTM_SIGN),
+        "sign": Step(frozenset({"checked", "verified", "signing"}), ("signing", "issued"), Permission.SKTM_SIGN),
         "collect": Step(frozenset({"issued"}), "collected", Permission.SKTM_COLLECT),
         "revoke": Step(frozenset({"issued", "collected"}), "revoked", Permission.SKTM_REVOKE),
         "cancel": Step(
