@@ -162,13 +162,6 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Alamat ini tidak mengenal metode tersebut; lihat header Allow.",
         "This address does not know that method; see the Allow header.",
     ),
-    "not_acceptable": ProblemText(
-        406,
-        "Format tidak tersedia",
-        "Format not available",
-        "Jawaban tersedia sebagai {available}.",
-        "The answer is available as {available}.",
-    ),
     "conflict": ProblemText(
         409,
         "Bertentangan dengan data yang ada",
@@ -196,9 +189,6 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "The user name is taken",
         "Pilih nama pengguna lain.",
         "Choose another user name.",
-    ),
-    "code_taken": ProblemText(
-        409, "Kode sudah dipakai", "The code is taken", "Pilih kode lain.", "Choose another code."
     ),
     "transition_refused": ProblemText(
         409,
@@ -338,7 +328,6 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
     "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
-    "village_required": ("Harus kode desa/kelurahan (13 karakter).", "Must be a village code (13 characters)."),
     "region_level": ("Peran ini memerlukan wilayah tingkat {level}.", "This role needs a region of level {level}."),
     "outside_scope": ("Di luar wilayah kerja Anda.", "Outside your area of work."),
     "nik_format": ("NIK harus 16 angka sebagai teks.", "A NIK is 16 digits, as text."),
@@ -390,7 +379,6 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "deceased_person": ("Orang ini tercatat meninggal.", "This person is recorded as deceased."),
     "visit_other_person": ("Kunjungan ini untuk orang lain.", "The visit was to somebody else."),
-    "document_incomplete": ("Dokumen wajib belum lengkap: {missing}.", "Required documents are missing: {missing}."),
     "pattern_placeholders": (
         "Pola nomor harus memuat {{sequence}} dan {{year}}.",
         "A number pattern needs {{sequence}} and {{year}}.",

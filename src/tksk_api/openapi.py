@@ -53,7 +53,6 @@ _WORDS = {
     "401": "Not signed in",
     "403": "The role may not do this",
     "404": "Missing, or outside the caller's scope",
-    "406": "No such representation",
     "409": "In conflict with the current state, or already there",
     "410": "The cursor has expired",
     "412": "Somebody else changed it",

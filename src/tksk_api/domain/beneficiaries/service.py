@@ -27,7 +27,7 @@ from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import create_once, keyring_of, load, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
-from tksk_api.domain.regions.service import local_today, require_region
+from tksk_api.domain.regions.service import find_region, local_today, require_region
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.crypto import Keyring
 
@@ -159,7 +159,7 @@ async def _warnings(
     known = True
     if nik is not None:
         district = f"{nik[:2]}.{nik[2:4]}.{nik[4:6]}"
-        known = region.code.startswith(district) or await session.get(Region, district) is not None
+        known = region.code.startswith(district) or await find_region(session, district) is not None
     chosen = [item for item in LISTS["ppks_categories"].items if item.code in facts["ppks_categories"]]
     hints: Any = [
         (item.code, *(item.attributes.get(name) for name in ("min_age", "max_age", "sex"))) for item in chosen

@@ -19,8 +19,7 @@ from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS
 from tksk_api.domain.referrals.schemas import DocumentGiven, ReferralCreate, ReferralUpdate
 from tksk_api.domain.referrals.workflow import WORKFLOW
-from tksk_api.domain.regions.models import Region
-from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.regions.service import find_region, local_today
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.errors import DomainError, invalid
 
@@ -103,6 +102,6 @@ def check_kind(kind: str, index: int) -> None:
 
 async def today_at(session: AsyncSession, row: Referral) -> date:
     """The day at the person's place. A zone covers whole provinces, which outlive the villages of old referrals."""
-    province = await session.get(Region, (row.region_code or "")[:2])
+    province = await find_region(session, (row.region_code or "")[:2])
     assert province is not None
     return local_today(province.timezone)

@@ -1,13 +1,14 @@
 """Reading regions and loading the packaged list."""
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
-from sqlalchemy import func, select
+from cachetools import TTLCache
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
@@ -27,6 +28,8 @@ _OFFICES = {
     "kabupaten": "Kabupaten",
     "province": "Provinsi",
 }
+
+_known: TTLCache[str, Region] = TTLCache(maxsize=20_000, ttl=300)
 
 REGIONS = Resource(
     schema=RegionRead,
@@ -96,9 +99,20 @@ def _record(row: RegionRow) -> tuple[Any, ...]:
     )
 
 
+async def find_region(session: AsyncSession, code: str) -> Region | None:
+    """The region, from memory where it was seen within the last minutes: the list changes once a year."""
+    region = _known.get(code)
+    if region is None:
+        region = await session.get(Region, code)
+        if region is not None:
+            session.expunge(region)
+            _known[code] = region
+    return region
+
+
 async def require_region(session: AsyncSession, code: str, pointer: str, level: str | None = None) -> Region:
     """A region that is valid today. Raises invalid_request (unknown_region, region_level)."""
-    region = await session.get(Region, code)
+    region = await find_region(session, code)
     if region is None or region.valid_until is not None:
         raise invalid(pointer, "unknown_region")
     if level is not None and region.level != level:
@@ -108,9 +122,9 @@ async def require_region(session: AsyncSession, code: str, pointer: str, level: 
 
 async def chain(session: AsyncSession, code: str) -> dict[str, Region]:
     """The region and everything above it, by level."""
-    prefixes: Iterable[str] = (code[:length] for length in (2, 5, 8, 13) if len(code) >= length)
-    found = (await session.execute(select(Region).where(Region.code.in_(prefixes)))).scalars()  # type: ignore[attr-defined]
-    return {region.level: region for region in found}
+    prefixes = [code[:length] for length in (2, 5, 8, 13) if len(code) >= length]
+    found = [await find_region(session, prefix) for prefix in prefixes]
+    return {region.level: region for region in found if region is not None}
 
 
 def office_name(region: Region) -> str:

@@ -12,8 +12,7 @@ from tksk_api.database.session import principal_of, scope_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
-from tksk_api.domain.regions.models import Region
-from tksk_api.domain.regions.service import require_region
+from tksk_api.domain.regions.service import find_region, require_region
 from tksk_api.domain.users.models import User
 from tksk_api.domain.users.schemas import Me, SetupSecret, UserCreate, UserRead, UserUpdate
 from tksk_api.domain.users.sign_in import revoke_all
@@ -100,7 +99,7 @@ async def own_account(session: AsyncSession) -> Any:
 
 async def me(session: AsyncSession) -> Me:
     user = await own_account(session)
-    region = await session.get(Region, user.region_code) if user.region_code else None
+    region = await find_region(session, user.region_code) if user.region_code else None
     permissions = ROLE_PERMISSIONS[Role(user.role)]
     if user.must_change_password:
         permissions = frozenset({Permission.SIGNED_IN})
