@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tksk_api.documents.verification import Language, Status, VerificationView, render_verification
+from tksk_api.documents.verification import Language, render_verification
+from tksk_api.domain.sktm_letters.content import PublicLetter, Status
 
 STATUSES: tuple[Status, ...] = ("valid", "expired", "revoked", "unknown")
 LANGUAGES: tuple[Language, ...] = ("id", "en")
@@ -51,8 +52,8 @@ def outline(page: str) -> Outline:
     return parser
 
 
-def view(status: Status, text: str = "Contoh") -> VerificationView:
-    return VerificationView(
+def view(status: Status, text: str = "Contoh") -> PublicLetter:
+    return PublicLetter(
         status=status,
         number=f"400.9/12 {text}",
         purpose=f"Pendidikan {text}",
@@ -111,7 +112,7 @@ def test_a_revoked_letter_is_not_to_be_accepted() -> None:
 
 
 def test_facts_that_are_missing_are_left_out() -> None:
-    page = render_verification(VerificationView("valid", number="1"), "id")
+    page = render_verification(PublicLetter("valid", number="1"), "id")
     assert page.count("<dt>") == 1
     assert "None" not in page
 

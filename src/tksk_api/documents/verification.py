@@ -5,9 +5,8 @@ from datetime import date
 from html import escape
 from typing import Literal
 
-from tksk_api.domain.sktm_letters.content import indonesian_date
+from tksk_api.domain.sktm_letters.content import PublicLetter, Status, indonesian_date
 
-Status = Literal["valid", "expired", "revoked", "unknown"]
 Language = Literal["id", "en"]
 
 _ENGLISH_MONTHS = (
@@ -24,25 +23,6 @@ _ENGLISH_MONTHS = (
     "November",
     "December",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationView:
-    """What a stranger may know of a letter: never the full name, the NIK or the address.
-
-    `masked_name` comes from `mask_name`, `purpose` is the label in the page's language, `issuer` names
-    office, district and city. `revoked_on` is set for a revoked letter only. An unknown letter has the status
-    alone; anything else it is given is not shown.
-    """
-
-    status: Status
-    number: str | None = None
-    purpose: str | None = None
-    masked_name: str | None = None
-    issuer: str | None = None
-    issued_on: date | None = None
-    valid_until: date | None = None
-    revoked_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +204,7 @@ footer{margin:1rem 1rem 0;font-size:.875rem;color:#4a5361}
 """
 
 
-def render_verification(view: VerificationView, language: Language) -> str:
+def render_verification(view: PublicLetter, language: Language) -> str:
     """Give the complete HTML page, under 15 kB for ordinary values, without scripts or requests to anywhere.
 
     The page links to its other language with a relative `?lang=`. Every value is escaped. Its own content
@@ -257,7 +237,7 @@ def render_verification(view: VerificationView, language: Language) -> str:
     )
 
 
-def _facts(view: VerificationView, labels: _Labels, language: Language) -> str:
+def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
     """List the facts that are known, the one that explains an expired or revoked status first."""
     valid_until = (labels.valid_until, _day(view.valid_until, language), language)
     rows = [

@@ -12,6 +12,7 @@ from tksk_api.http.problems import database_error, render
 from tksk_api.telemetry import Metrics, log, request_id
 
 _MAX_URL = 4096
+_MAX_DIGITS = 18  # of a Content-Length; int() itself refuses thousands
 _HEADERS = [
     (b"api-version", __version__.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -75,9 +76,12 @@ class Edge:
         if len(scope["raw_path"] or b"") + len(scope["query_string"]) > _MAX_URL:
             return DomainError("uri_too_long")
         for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or int(value) > self.body_limit):
+            if name == b"content-length" and self._is_too_long(value):
                 return DomainError("body_too_large", limit_bytes=self.body_limit)
         return None
+
+    def _is_too_long(self, length: bytes) -> bool:
+        return not length.isdigit() or len(length) > _MAX_DIGITS or int(length) > self.body_limit
 
     def _limited(self, receive: Receive) -> Receive:
         seen = 0

@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 from sqlalchemy import text
@@ -55,7 +56,7 @@ class KeyedRequest:
         self._print = keyring.mac("idempotency", body)
         self._row = {
             "user": principal_of(session).user_id,
-            "operation": f"{request.method} {request.url.path}"[:300],
+            "operation": f"{request.method} {quote(request.url.path)}"[:300],
             "key": match[1],
         }
         self._bound = f"{self._row['user']}|{self._row['operation']}|{match[1]}"

@@ -3,13 +3,15 @@
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from tksk_api.database.reads import PageRequest, Resource
@@ -27,12 +29,18 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="Pass as `cursor` to get the next page; null on the last one")
 
 
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,9}", value):
+        raise PydanticCustomError("wrong_type", "integer expected", {"expected": "integer"})  # not 1_0, " 5" or 5.0
+    return value
+
+
 class PageQuery(BaseModel):
     """Base of every list's query model: fields beside these three are filters of the list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=200, description="Items on a page")] = 50
+    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=200, description="Items on a page")] = 50
     cursor: Annotated[str | None, Field(max_length=1024, description="`next_cursor` of the page before")] = None
     sort: Annotated[str | None, Field(max_length=40, description="Order; `-` is descending")] = None
 

@@ -77,9 +77,9 @@ def language_of(headers: Iterable[tuple[bytes, bytes]]) -> Language:
         if name != b"accept-language":
             continue
         for part in value.decode("latin-1")[:200].split(","):
-            tag, _, quality = part.strip().partition(";q=")
+            tag, _, quality = (piece.strip() for piece in part.partition(";"))
             try:
-                weight = float(quality or 1)
+                weight = float(quality.removeprefix("q=") or 1)
             except ValueError:
                 continue
             primary = tag.split("-")[0].lower()

@@ -1,5 +1,6 @@
 """Is this letter genuine? For whoever holds the paper: no account needed."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Literal
 
@@ -7,7 +8,7 @@ from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tksk_api.documents.verification import VerificationView, render_verification
+from tksk_api.documents.verification import render_verification
 from tksk_api.domain.records import Read
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.sktm_letters.service import find_public
@@ -58,8 +59,7 @@ async def verify_letter(
     if "application/json" in accept and "text/html" not in accept:
         body = Verification.model_validate(letter).model_dump_json()
         return Response(body, headers=headers, media_type="application/json")
-    facts = dict(letter.__dict__)
     if letter.purpose is not None:
-        facts["purpose"] = label("sktm_purposes", letter.purpose, language)
-    page = render_verification(VerificationView(**facts), language)
+        letter = replace(letter, purpose=label("sktm_purposes", letter.purpose, language))
+    page = render_verification(letter, language)
     return HTMLResponse(page, headers={**headers, "Content-Language": language})

@@ -1,25 +1,14 @@
 """The way of an SKTM application, as data (API §4; DOMAIN §3.7)."""
 
+from typing import get_args
+
+from tksk_api.domain.sktm_applications.schemas import State
 from tksk_api.domain.workflow import Step, Workflow
 from tksk_api.security.permissions import Permission
 
-STATES = (
-    "draft",
-    "submitted",
-    "returned",
-    "checked",
-    "verified",
-    "signing",
-    "issued",
-    "collected",
-    "rejected",
-    "cancelled",
-    "revoked",
-)
-
 WORKFLOW = Workflow(
     entity="sktm_applications",
-    states=STATES,
+    states=get_args(State),
     steps={
         "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.SKTM_SUBMIT),
         "return": Step(frozenset({"submitted", "checked"}), "returned", Permission.SKTM_RETURN),

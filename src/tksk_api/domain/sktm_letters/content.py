@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Self, cast
 
 Sex = Literal["male", "female"]
+Status = Literal["valid", "expired", "revoked", "unknown"]
 
 FORMAT = 1
 """Version of the stored shape; raise it when a field changes meaning, and read the older ones too."""
@@ -167,3 +168,22 @@ def _plain(value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class PublicLetter:
+    """What a stranger may know of a letter: never the full name, the NIK or the address.
+
+    `masked_name` comes from `mask_name`, `purpose` is the code, or for a page its label, `issuer` names
+    office, district and city. `revoked_on` is set for a revoked letter only. An unknown letter has the status
+    alone; anything else it is given is not shown.
+    """
+
+    status: Status
+    number: str | None = None
+    purpose: str | None = None
+    masked_name: str | None = None
+    issuer: str | None = None
+    issued_on: date | None = None
+    valid_until: date | None = None
+    revoked_on: date | None = None

@@ -1,8 +1,7 @@
 """Letters once issued: their PDF, their revocation, and what the public may know of them."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,26 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
 from tksk_api.domain.records import keyring_of
+from tksk_api.domain.sktm_letters.content import PublicLetter
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.errors import not_found
 
 CONTENT = "sktm_letters.content"
 PDF = "sktm_letters.pdf"
 _VERIFY = "SELECT * FROM app.verify_letter($1)"
-
-
-@dataclass(frozen=True)
-class PublicLetter:
-    """What anybody with the token may know; an unknown token has only its status."""
-
-    status: str
-    number: str | None = None
-    purpose: str | None = None
-    masked_name: str | None = None
-    issuer: str | None = None
-    issued_on: date | None = None
-    valid_until: date | None = None
-    revoked_on: date | None = None
 
 
 async def find_public(reader: Reader, token: str) -> PublicLetter:
