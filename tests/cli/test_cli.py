@@ -1,0 +1,163 @@
+"""The `tksk` command as a person runs it; what serves runs in a process of its own."""
+
+import io
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pypdf
+import pytest
+from typer.testing import CliRunner
+
+from tksk_api.cli import app
+from tksk_api.cli.database import create_database
+
+VARIABLES = ("TKSK_DATABASE_URL", "TKSK_DATABASE_OWNER_URL", "TKSK_KEY_FILE", "TKSK_POOL_SIZE", "TKSK_PUBLIC_URL")
+TKSK = str(Path(sys.executable).with_name("tksk"))
+
+
+@pytest.fixture
+def environment(settings, owner_url):
+    """A configured installation over the test database."""
+    return {
+        **os.environ,
+        "TKSK_DATABASE_URL": settings.database_url.get_secret_value(),
+        "TKSK_DATABASE_OWNER_URL": owner_url,
+        "TKSK_KEY_FILE": str(settings.key_file),
+        "COLUMNS": "200",
+    }
+
+
+def run(*arguments, env):
+    """In this process: starting Python anew costs seconds."""
+    return CliRunner().invoke(app, list(arguments), env={**dict.fromkeys(VARIABLES), **env})
+
+
+def start(*arguments, env):
+    """In a process of its own, until it ends."""
+    return subprocess.run([TKSK, *arguments], env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_missing_configuration_is_named_all_at_once(environment):
+    bare = {k: v for k, v in environment.items() if not k.startswith("TKSK_")}
+    answer = run("serve", env={**bare, "TKSK_POOL_SIZE": "many"})
+    assert answer.exit_code == 2
+    for name in ("TKSK_DATABASE_URL", "TKSK_KEY_FILE", "TKSK_POOL_SIZE"):
+        assert name in answer.stderr
+    assert "many" not in answer.stderr
+
+
+def test_a_taken_port_is_said_and_another_offered(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = run("serve", "--port", str(port), env=environment)
+    assert answer.exit_code == 2
+    assert f"Port {port} is taken" in answer.stderr
+    assert re.search(r"--port \d+", answer.stderr)
+
+
+def test_an_unknown_service_is_refused(environment):
+    answer = run("serve", "--service", "letters", env=environment)
+    assert answer.exit_code == 2
+    assert "sktm" in answer.stderr
+
+
+def test_keys_are_never_overwritten(environment, tmp_path):
+    env = {**environment, "TKSK_KEY_FILE": str(tmp_path / "new" / "keys.json")}
+    assert run("keys", "init", env=env).exit_code == 0
+    made = (tmp_path / "new" / "keys.json").read_text()
+    assert oct((tmp_path / "new" / "keys.json").stat().st_mode)[-3:] == "600"
+    again = run("keys", "init", env=env)
+    assert again.exit_code == 1
+    assert (tmp_path / "new" / "keys.json").read_text() == made
+
+
+def test_doctor_says_what_is_wrong(environment, tmp_path):
+    healthy = run("doctor", env={**environment, "TKSK_PUBLIC_URL": "https://tksk.example.go.id"})
+    assert healthy.exit_code == 0, healthy.stdout
+    ill = run("doctor", env={**environment, "TKSK_KEY_FILE": str(tmp_path / "none.json")})
+    assert ill.exit_code == 1
+    assert "tksk keys init" in ill.stdout
+    owner = run("doctor", env={**environment, "TKSK_DATABASE_URL": environment["TKSK_DATABASE_OWNER_URL"]})
+    assert "superuser" in owner.stdout
+
+
+def test_the_owner_role_may_not_serve(environment):
+    env = {**environment, "TKSK_DATABASE_URL": environment["TKSK_DATABASE_OWNER_URL"]}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    answer = start("serve", "--port", str(port), env=env)
+    assert answer.returncode != 0
+    assert "row policies would not hold" in answer.stderr
+
+
+def test_first_administrator_and_shutting_out(environment, owner):
+    made = run("users", "create", "root.admin", "--full-name", "Admin Pertama", env=environment)
+    assert made.exit_code == 0, made.stderr
+    assert run("users", "create", "root.admin", "--full-name", "Lagi", env=environment).exit_code == 1
+    assert run("users", "create", "x", "--full-name", "X", "--role", "tksk", env=environment).exit_code == 2
+    assert run("users", "disable", "root.admin", env=environment).exit_code == 0
+    assert run("users", "disable", "nobody.here", env=environment).exit_code == 1
+
+
+async def test_the_demo_walks_the_main_job_and_leaves_a_letter(cluster, tmp_path):
+    name = f"demo_{secrets.token_hex(4)}"
+    await create_database(cluster.url(), name)
+    env = {
+        **os.environ,
+        "TKSK_DATABASE_URL": cluster.url(name, "tksk_app", "test"),
+        "TKSK_DATABASE_OWNER_URL": cluster.url(name),
+        "TKSK_DEMO_PASSWORD": "sandi-untuk-demo",
+        "COLUMNS": "200",
+    }
+    try:
+        answer = start("demo", "--once", env=env)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        for expected in ("404", "403", "409", "valid", "revoked", "active", "accepted", "sandi-untuk-demo"):
+            assert expected in answer.stdout
+        saved = re.search(r"saved as\s+(\S.*\.pdf)", answer.stdout)
+        assert saved
+        text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(Path(saved[1]).read_bytes())).pages)
+        assert "Siti Rahmawati" in text
+        assert "KIP Kuliah" in text
+        assert re.search(r"400\.9/\d{3}/18\.71\.04\.1002/[IVX]+/\d{4}", text)
+    finally:
+        connection = await asyncpg.connect(cluster.url())
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await connection.close()
+
+
+def test_a_served_service_answers_over_http(environment):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen(
+        [TKSK, "serve", "--service", "sktm", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+                for _ in range(200):
+                    with suppress(httpx.TransportError):
+                        ready = http.get("/readyz")
+                        break
+                    time.sleep(0.1)
+                assert ready.status_code == 200
+                assert http.get("/v1/sktm-applications").status_code == 401
+                assert http.get("/v1/beneficiaries").status_code == 404
+        finally:
+            server.terminate()
+            assert server.wait(20) in (0, -15)
