@@ -111,16 +111,23 @@ CREATE FUNCTION app.search_name(p_name text) RETURNS text LANGUAGE sql IMMUTABLE
 $$
 """
 
+_SAME_WORDS = """
+CREATE FUNCTION app.same_words(p_text text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Letters and digits only, so that "Bantuan" and "bantuan." are one purpose.
+    SELECT regexp_replace(lower(p_text), '[^[:alnum:]]+', '', 'g')
+$$
+"""
+
 
 def upgrade() -> None:
     for extension in ("pg_trgm", "unaccent", "btree_gin"):
         op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension} WITH SCHEMA public")
     op.execute("CREATE SCHEMA app")
-    for function in (_ENTER, _ENTER_SYSTEM, _RECORD_CHANGE, _TOUCH, _SEARCH_NAME):
+    for function in (_ENTER, _ENTER_SYSTEM, _RECORD_CHANGE, _TOUCH, _SEARCH_NAME, _SAME_WORDS):
         op.execute(function)
     op.execute("REVOKE ALL ON FUNCTION app.enter, app.enter_system, app.record_change FROM PUBLIC")
     op.execute(f"GRANT USAGE ON SCHEMA app TO {ops.APP}")
-    op.execute(f"GRANT EXECUTE ON FUNCTION app.enter, app.enter_system, app.search_name TO {ops.APP}")
+    op.execute(f"GRANT EXECUTE ON FUNCTION app.enter, app.enter_system, app.search_name, app.same_words TO {ops.APP}")
     op.execute(f"GRANT SELECT ON alembic_version TO {ops.APP}")
     op.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 

@@ -334,6 +334,7 @@ def upgrade() -> None:
     sa.Column('visit_id', sa.UUID(), nullable=True),
     sa.Column('recommendation', sa.Text(), nullable=True),
     sa.Column('submitted_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('facts_digest', sa.LargeBinary(), nullable=True),
     sa.Column('checked_by', sa.UUID(), nullable=True),
     sa.Column('verified_by', sa.UUID(), nullable=True),
     sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiaries.id'], name=op.f('fk_sktm_applications_beneficiary_id')),
@@ -341,7 +342,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_sktm_applications'))
     )
     op.create_index('ix_sktm_applications_beneficiary_id', 'sktm_applications', ['beneficiary_id'], unique=False)
-    op.create_index('uq_sktm_applications_running', 'sktm_applications', ['beneficiary_id', 'purpose', 'purpose_detail'], unique=True, postgresql_where=sa.text("status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"))
+    op.execute(
+        "CREATE UNIQUE INDEX uq_sktm_applications_running ON sktm_applications "
+        "(beneficiary_id, purpose, app.same_words(purpose_detail)) "
+        "WHERE status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"
+    )
     op.create_table('referrals',
     sa.Column('agency_id', sa.UUID(), nullable=False),
     sa.Column('region_code', sa.Text(collation='C'), nullable=True),

@@ -138,8 +138,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         403,
         "Harus dilakukan orang lain",
         "Somebody else has to do this",
-        "Pembuat dan pemeriksa permohonan tidak boleh menandatanganinya. Minta pejabat lain.",
-        "Whoever created or verified an application may not sign it. Ask another official.",
+        "Yang membuat, mengubah, memeriksa, mengunjungi atau sudah menandatangani tidak boleh menandatangani.",
+        "Whoever created, changed, checked, visited or already signed may not sign. Ask another official.",
     ),
     "not_signatory": ProblemText(
         403,
@@ -196,6 +196,20 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "This step is not possible now",
         "Status sekarang {state}; langkah yang tersedia: {allowed_actions}.",
         "The current state is {state}; the steps available are: {allowed_actions}.",
+    ),
+    "facts_changed": ProblemText(
+        409,
+        "Data orang berubah sejak diperiksa",
+        "The person's data changed since they were checked",
+        "Pemohon atau tanggungan diubah, pindah, meninggal atau ditarik. Kembalikan permohonan untuk diperiksa ulang.",
+        "The applicant or a dependant was changed, moved, died or was withdrawn. Return the application to be checked.",
+    ),
+    "still_in_use": ProblemText(
+        409,
+        "Masih dipakai",
+        "Still in use",
+        "Orang ini memiliki permohonan, surat atau rujukan yang berjalan. Batalkan atau cabut dahulu.",
+        "This person has a running application, letter or referral. Cancel or revoke it first.",
     ),
     "duplicate_application": ProblemText(
         409,
@@ -319,6 +333,21 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Nilai tersamar tidak dapat disimpan; kirim nilai lengkap atau hilangkan.",
         "A masked value cannot be stored; send the full value or leave it out.",
     ),
+    "nothing_readable": ("Harus memuat huruf atau angka.", "Must contain a letter or a digit."),
+    "too_many_lines": ("Paling banyak {max} baris.", "At most {max} lines."),
+    "identity_number_in_text": (
+        "Jangan menulis NIK di sini; gunakan kolomnya sendiri.",
+        "Do not write a NIK here; it has a field of its own.",
+    ),
+    "search_needs_one": (
+        "Isi paling sedikit satu: nik, family_card_number, name atau birth_date.",
+        "Give at least one of nik, family_card_number, name or birth_date.",
+    ),
+    "password_unchanged": ("Harus berbeda dengan yang sekarang.", "Must differ from the present one."),
+    "dependant_elsewhere": (
+        "Tanggungan harus tinggal di desa/kelurahan penerbit.",
+        "A dependant must live in the issuing village.",
+    ),
     "null_not_allowed": ("Tidak boleh dikosongkan.", "Must not be emptied."),
     "invalid": ("Nilai tidak sah.", "The value is not valid."),
     "in_future": ("Tidak boleh di masa depan.", "Must not be in the future."),
@@ -330,7 +359,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
     "region_level": ("Peran ini memerlukan wilayah tingkat {level}.", "This role needs a region of level {level}."),
     "outside_scope": ("Di luar wilayah kerja Anda.", "Outside your area of work."),
-    "nik_format": ("NIK harus 16 angka sebagai teks.", "A NIK is 16 digits, as text."),
+    "nik_format": (
+        "NIK harus 16 angka sebagai teks dan tidak diawali 0.",
+        "A NIK is 16 digits, as text, and does not start with 0.",
+    ),
     "nik_region": ("Enam angka pertama NIK bukan kode wilayah.", "The first six digits are not a region code."),
     "nik_birth_date": ("Tanggal lahir di dalam NIK tidak ada.", "The birth date inside the NIK does not exist."),
     "nik_serial": ("Nomor urut NIK tidak boleh 0000.", "The serial of a NIK is never 0000."),
@@ -394,10 +426,20 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "agency_required": ("Pengguna instansi memerlukan agency_id.", "An agency user needs an agency_id."),
 }
 
+_KINDS = {
+    "text": "teks",
+    "integer": "bilangan bulat",
+    "number": "bilangan",
+    "array": "daftar",
+    "object": "objek",
+    "true/false": "true atau false",
+}
 FIELD_CODES = frozenset(_FIELD_TEXTS)
 
 
 def field_detail(code: str, language: Language, facts: Mapping[str, object]) -> str:
     """Words for a member's error, without the value that was sent."""
     indonesian, english = _FIELD_TEXTS[code]
+    if language == "id" and facts.get("expected") in _KINDS:
+        facts = {**facts, "expected": _KINDS[str(facts["expected"])]}
     return (indonesian if language == "id" else english).format_map(_Facts(facts))

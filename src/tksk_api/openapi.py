@@ -179,6 +179,8 @@ def _with_permission(description: str, permission: Permission) -> str:
 def _respond(operation: dict[str, Any], statuses: set[str]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own shape
+    if "201" in responses:
+        responses["200"] = {**responses["201"], "description": "The same id and content were stored before"}
     for status in sorted(statuses):
         responses[status] = {
             "description": _WORDS[status],

@@ -14,9 +14,11 @@ _DIGITS = {ord(full): str(index) for index, full in enumerate("０１２３４�
 _SEPARATORS = re.compile(r"[\s.\-]")
 _NIK = re.compile(r"[1-9][0-9]{15}")
 _FAMILY_CARD = re.compile(r"[1-9][0-9]{15}")
-_PHONE = re.compile(r"\+?[0-9]{8,15}")
+_PHONE = re.compile(r"\+[1-9][0-9]{7,14}|0[2-9][0-9]{6,12}|62[2-9][0-9]{6,12}")
+_SIXTEEN_DIGITS = re.compile(r"(?<![0-9])[0-9]{16}(?![0-9])")
 REGION_PATTERN = r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$"
 VILLAGE_PATTERN = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.[123][0-9]{3}$"
+_MOST_LINES = 60
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -91,6 +93,24 @@ def _check_phone(value: str) -> str:
     return "+62" + value[1:] if value.startswith("0") else value if value.startswith("+") else "+" + value
 
 
+def _readable(value: str) -> str:
+    """Free text: something to read, no more than 60 lines, and no identity number, which has fields of its own."""
+    if not any(character.isalnum() for character in value):
+        raise PydanticCustomError("nothing_readable", "nothing readable")
+    if value.count("\n") >= _MOST_LINES:
+        raise PydanticCustomError("too_many_lines", "too many lines", {"max": _MOST_LINES})
+    if any(_is_nik(digits) for digits in _SIXTEEN_DIGITS.findall(value)):
+        raise PydanticCustomError("identity_number_in_text", "an identity number")
+    return value
+
+
+def _is_nik(digits: str) -> bool:
+    try:
+        return bool(check_nik(digits))
+    except PydanticCustomError:
+        return False
+
+
 def latest_local_date() -> date:
     """Today where the day begins first in Indonesia (WIT, UTC+9)."""
     return (datetime.now(UTC) + timedelta(hours=9)).date()
@@ -98,8 +118,16 @@ def latest_local_date() -> date:
 
 def _only_a_day(value: Any) -> Any:
     # pydantic would also take a number of seconds, or a time at midnight
+    if type(value) is date:
+        return value
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise PydanticCustomError("bad_date", "a date")
+    return value
+
+
+def _this_age(value: date) -> date:
+    if value.year < 1890:
+        raise PydanticCustomError("too_old", "not of this age")
     return value
 
 
@@ -143,10 +171,16 @@ VillageCode = Annotated[
     StringConstraints(pattern=VILLAGE_PATTERN, max_length=13),
     Field(examples=["18.71.04.1002"], description="Kemendagri village code PP.KK.CC.DDDD"),
 ]
-Day = Annotated[date, BeforeValidator(_only_a_day), Field(examples=["2026-11-22"])]
+Day = Annotated[date, BeforeValidator(_only_a_day), AfterValidator(_this_age), Field(examples=["2026-11-22"])]
 PastDate = Annotated[date, BeforeValidator(_only_a_day), AfterValidator(_past), Field(examples=["1991-03-25"])]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$")]
-Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$"),
+    AfterValidator(_readable),
+]
+Note = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_readable)
+]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 RtRw = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$"), AfterValidator(lambda value: value.zfill(3))]
 Latitude = Annotated[Decimal, Field(ge=-90, le=90, max_digits=9, decimal_places=6)]

@@ -251,3 +251,55 @@ async def test_withdrawn_person_is_gone_and_the_nik_free_again(as_):
     assert (await office.delete(url, headers={"If-Match": '"v1"'})).status_code == 204
     assert (await tksk.get(url)).status_code == 404
     assert (await tksk.post(URL, json=person(nik="1871046503910003"))).status_code == 201
+
+
+async def test_a_revealed_number_is_never_stored_for_a_replay(as_, owner):
+    tksk = await as_("tksk", PANJANG)
+    created = await add_person(tksk, nik="1871046503910003")
+    url = f"{URL}/{created['id']}/reveal"
+    body = {"fields": ["nik"], "purpose": "letter_processing", "reason": "Surat untuk sekolah"}
+    for _ in range(3):
+        answer = await tksk.post(url, json=body, headers={"Idempotency-Key": "again"})
+        assert answer.json()["nik"] == "1871046503910003"
+        assert "Idempotency-Replayed" not in answer.headers
+    assert await owner.fetchval("SELECT count(*) FROM access_log WHERE fields IS NOT NULL") == 3
+    await owner.execute("UPDATE users SET region_code = '18.71.01' WHERE id = $1", tksk.user_id)
+    assert (await tksk.post(url, json=body, headers={"Idempotency-Key": "again"})).status_code == 404
+
+
+async def test_an_answer_is_not_replayed_in_another_area(as_, owner):
+    tksk = await as_("tksk", PANJANG)
+    body = person()
+    assert (await tksk.post(URL, json=body, headers={"Idempotency-Key": "one"})).status_code == 201
+    await owner.execute("UPDATE users SET region_code = '18.71.01' WHERE id = $1", tksk.user_id)
+    assert code_of(await tksk.post(URL, json=body, headers={"Idempotency-Key": "one"})) == "idempotency_mismatch"
+
+
+async def test_a_nested_merge_patch_keeps_what_it_does_not_name(as_):
+    tksk = await as_("tksk", PANJANG)
+    created = await add_person(tksk)
+    url = f"{URL}/{created['id']}"
+    patched = await tksk.patch(url, json={"address": {"rt": "9"}}, headers={"If-Match": '"v1"'})
+    assert patched.json()["address"] == {"street": "Jl. Yos Sudarso 12", "rt": "009", "rw": "002"}
+    cleared = await tksk.patch(url, json={"address": {"rw": None}}, headers={"If-Match": '"v2"'})
+    assert cleared.json()["address"] == {"street": "Jl. Yos Sudarso 12", "rt": "009", "rw": None}
+    refused = await tksk.patch(url, json={"address": {"street": None}}, headers={"If-Match": '"v3"'})
+    assert refused.json()["errors"][0]["pointer"] == "/address/street"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("full_name", "1871046503910003", "identity_number_in_text"),
+        ("notes", "NIK ibunya 1871046503910003.", "identity_number_in_text"),
+        ("full_name", "\u200b\ufeff", "nothing_readable"),
+        ("notes", "a" + "\n" * 100 + "b", "too_many_lines"),
+        ("phone", "0001-01-01", "phone_format"),
+        ("birth_date", 669859200, "bad_date"),
+        ("birth_date", "1991-03-25T00:00:00", "bad_date"),
+    ],
+)
+async def test_free_text_is_text(as_, field, value, code):
+    tksk = await as_("tksk", PANJANG)
+    answer = await tksk.post(URL, json=person(**{field: value}))
+    assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [(f"/{field}", code)]

@@ -437,10 +437,12 @@ async def test_submitting_sends_the_name_registered_by_then_and_checks_again(as_
     assert places(await tksk.act(f"{URL}/{second['id']}/submit")) == [("/agency_id", "agency_inactive")]
 
 
-async def test_a_draft_about_a_withdrawn_person_is_not_sent(as_):
+async def test_a_draft_about_a_withdrawn_person_is_not_sent(as_, owner):
     tksk, dinsos = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
     created = await add_referral(tksk)
-    await dinsos.delete(f"/v1/beneficiaries/{created['beneficiary_id']}", headers={"If-Match": '"v1"'})
+    refused = await dinsos.delete(f"/v1/beneficiaries/{created['beneficiary_id']}", headers={"If-Match": '"v1"'})
+    assert (refused.status_code, code_of(refused)) == (409, "still_in_use")
+    await owner.execute("UPDATE beneficiaries SET deleted_at = now()")
     assert places(await tksk.act(f"{URL}/{created['id']}/submit")) == [("/beneficiary_id", "unknown_reference")]
     assert (await step(tksk, f"{URL}/{created['id']}", "cancel"))["status"] == "cancelled"
 

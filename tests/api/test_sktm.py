@@ -322,3 +322,109 @@ async def test_letter_of_another_district_is_a_404(as_, owner):
     assert (await team.clerk.get(f"{URL}/{row['id']}/letter")).status_code == 200
     assert (await (await as_("tksk", AMPENAN)).get(f"{URL}/{row['id']}/letter")).status_code == 404
     assert (await (await as_("village_clerk", f"{PANJANG}.1003")).get(f"{URL}/{row['id']}/letter")).status_code == 404
+
+
+async def test_nobody_signs_what_nobody_verified(as_, owner):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    row = await verified(owner, team, person)
+    url = f"{URL}/{row['id']}"
+    await team.clerk.patch(
+        f"/v1/beneficiaries/{person['id']}", json={"phone": "0812345678"}, headers={"If-Match": '"v1"'}
+    )
+    await team.clerk.patch(
+        f"/v1/beneficiaries/{person['id']}", json={"full_name": "Orang Lain"}, headers={"If-Match": '"v2"'}
+    )
+    refused = await team.head.act(f"{url}/sign")
+    assert (refused.status_code, code_of(refused)) == (409, "facts_changed")
+    reasons = {"reason_code": "incomplete_documents", "note": "Nama diperbaiki"}
+    ok(await team.head.act(f"{url}/return", reasons))
+    ok(await team.clerk.act(f"{url}/submit"))
+    ok(await team.clerk.act(f"{url}/check", BODIES["check"]))
+    ok(await team.tksk.act(f"{url}/verify", {"visit_id": row["visit_id"], "recommendation": "Layak"}))
+    assert ok(await team.head.act(f"{url}/sign"))["status"] == "issued"
+
+
+async def test_a_phone_number_does_not_make_another_letter(as_, owner):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    row = await verified(owner, team, person)
+    await team.clerk.patch(
+        f"/v1/beneficiaries/{person['id']}", json={"phone": "0812345678"}, headers={"If-Match": '"v1"'}
+    )
+    assert ok(await team.head.act(f"{URL}/{row['id']}/sign"))["status"] == "issued"
+
+
+async def test_whoever_moved_or_died_is_not_submitted(as_, owner):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    row = await draft(team, person)
+    await owner.execute("UPDATE beneficiaries SET deceased_on = current_date")
+    refused = await team.clerk.act(f"{URL}/{row['id']}/submit")
+    assert (refused.status_code, code_of(refused)) == (409, "facts_changed")
+
+
+async def test_a_dependant_lives_in_the_issuing_village(as_):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    neighbour = await add_person(team.tksk, village_code="18.71.04.1001")
+    answer = await team.tksk.post(URL, json=application(person["id"], dependants=[neighbour["id"]]))
+    assert answer.json()["errors"][0]["code"] == "dependant_elsewhere"
+
+
+async def test_a_valid_letter_is_not_asked_for_again(as_, owner):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    await issued(owner, team, person)
+    again = await team.clerk.post(URL, json=application(person["id"], purpose_detail="beasiswa kip-kuliah."))
+    assert (again.status_code, code_of(again)) == (409, "duplicate_application")
+    office = await team.dinsos.delete(f"/v1/beneficiaries/{person['id']}", headers={"If-Match": '"v1"'})
+    assert (office.status_code, code_of(office)) == (409, "still_in_use")
+
+
+async def test_a_newer_visit_that_found_otherwise_counts(as_, owner):
+    team = await offices(as_)
+    row = await checked(team)
+    older = await add_visit(owner, row["beneficiary_id"], team.tksk.user_id)
+    await owner.execute("UPDATE visits SET visited_on = current_date - 300")
+    await add_visit(owner, row["beneficiary_id"], team.tksk.user_id, "not_eligible")
+    refused = await team.tksk.act(f"{URL}/{row['id']}/verify", {"visit_id": older, "recommendation": "Layak"})
+    assert refused.json()["errors"][0]["code"] == "visit_found_not_eligible"
+
+
+async def test_whoever_edited_submitted_or_visited_cannot_sign(as_, owner):
+    team = await offices(as_)
+    row = await verified(owner, team)
+    visitor = await as_("tksk", PANJANG)
+    await owner.execute("UPDATE visits SET officer_id = $1", visitor.user_id)
+    for person in (team.clerk, visitor):
+        await owner.execute(
+            "UPDATE users SET role = 'village_head', region_code = $1 WHERE id = $2", SRENGSEM, person.user_id
+        )
+        refused = await person.act(f"{URL}/{row['id']}/sign")
+        assert (refused.status_code, code_of(refused)) == (403, "separation_of_duties")
+
+
+async def test_overseers_do_not_fetch_letters_and_every_fetch_names_all_people(as_, owner):
+    team = await offices(as_)
+    mother, child = await add_person(team.clerk), await add_person(team.clerk)
+    row = await issued(owner, team, mother, dependants=[child["id"]])
+    url = f"{URL}/{row['id']}/letter"
+    for role, region in (("auditor", None), ("ministry", None), ("province_office", "18")):
+        assert code_of(await (await as_(role, region)).get(url)) == "permission_denied"
+    assert (await team.camat.get(url)).status_code == 200
+    access = await owner.fetchrow("SELECT * FROM access_log WHERE operation = 'get_sktm_letter'")
+    assert {str(i) for i in access["subject_ids"]} == {mother["id"], child["id"]}
+
+
+async def test_a_policy_names_each_signatory_once_and_tells_its_version(as_):
+    team = await offices(as_)
+    twice = await team.dinsos.put("/v1/sktm-policies/18.71", json={"signatories": ["village_head", "village_head"]})
+    assert twice.json()["errors"][0]["code"] == "duplicate_entry"
+    await team.dinsos.put("/v1/sktm-policies/18.71", json={"validity_months": 2})
+    seen = await team.dinsos.get("/v1/sktm-policies/18.71")
+    assert seen.headers["ETag"] == '"v1"'
+    changed = await team.dinsos.put(
+        "/v1/sktm-policies/18.71", json={"validity_months": 4}, headers={"If-Match": seen.headers["ETag"]}
+    )
+    assert changed.headers["ETag"] == '"v2"'

@@ -1,10 +1,12 @@
 """Logs hold names, codes and durations, never a person: a canary NIK goes everywhere a request can take it."""
 
+import io
 import json
 import logging
-from collections.abc import AsyncIterator
+import sys
 
 import pytest
+import structlog
 
 from helpers import AMPENAN, PANJANG, nik, person
 from tksk_api.domain.beneficiaries import service
@@ -17,23 +19,21 @@ URL = "/v1/beneficiaries"
 
 
 @pytest.fixture
-async def restored() -> AsyncIterator[None]:
-    """The renderer keeps the stream it was made with; this one is torn down after capfd."""
-    yield
-    configure_logging("INFO")
-
-
-@pytest.fixture
-def logged(restored, capfd, caplog):
+def logged(monkeypatch, caplog):
     """Everything written to stderr, stdout and the standard logging module, so far."""
+    before = structlog.get_config()
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
     configure_logging("DEBUG")
     caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING, "httpx")  # the test's own client
 
     def text() -> str:
-        out, err = capfd.readouterr()
-        return out + err + caplog.text
+        return stream.getvalue() + caplog.text
 
-    return text
+    yield text
+    structlog.configure(**before)
 
 
 def betrays(text: str) -> list[str]:

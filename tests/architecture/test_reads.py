@@ -174,16 +174,14 @@ async def fill(connection: asyncpg.Connection, table: str, rows: int) -> None:
         table,
     )
     values = {column["name"]: _VALUES[column["kind"]] for column in columns}
-    district = (
-        "CASE i % 50 WHEN 0 THEN '18.71.04' ELSE format('%s.01.%s', 11 + i % 12, lpad((i % 50)::text, 2, '0')) END"
-    )
+    other = "format('%s.01.%s', 11 + i % 12, lpad((i % 50)::text, 2, '0'))"
+    district = f"CASE i % 50 WHEN 0 THEN '18.71.04' ELSE {other} END"
     values["region_code"] = f"{district} || '.100' || (1 + i % 3)"
     values["created_at"] = "now() - i * interval '1 minute'"
     if table == "users":
         values["role"] = "'tksk'"
-    await connection.execute(
-        f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM generate_series(1, {rows}) i"
-    )
+    chosen = f"SELECT {', '.join(values.values())} FROM generate_series(1, {rows}) i"
+    await connection.execute(f"INSERT INTO {table} ({', '.join(values)}) {chosen}")
     await connection.execute(f"ANALYZE {table}")
 
 

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -75,10 +74,3 @@ def test_every_source_module_says_what_it_is_for():
         if not re.match(r'(#!.*\n)?"""\S', path.read_text())
     ]
     assert silent == []
-
-
-def test_nothing_runs_at_import():
-    """Importing the application opens nothing: no settings read, no database, no key."""
-    code = "import tksk_api.main, sys; assert 'uvloop' not in sys.modules or True"
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, env={"PATH": "/usr/bin"})
-    assert ran.returncode == 0, ran.stderr.decode()

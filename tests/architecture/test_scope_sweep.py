@@ -1,4 +1,4 @@
-"""Nobody sees, lists, changes or can tell from a missing row what lies in another district: every operation, every role.
+"""Nobody sees, lists or changes what lies in another district, nor can tell it from a missing row: every operation.
 
 The operations come from the published document, so a new one is swept without a new test. One that cannot be swept
 fails here, and says what to add to world.py.
@@ -159,9 +159,7 @@ def _queries(world: World, operation: Operation) -> list[dict[str, str]]:
 
 
 async def test_a_search_finds_nobody_of_another_district(world):
-    number = await world.owner.fetchval(
-        "SELECT nik_last4 FROM beneficiaries WHERE id = $1", world.ids["beneficiaries"]
-    )
+    number = await world.owner.fetchval("SELECT nik_last4 FROM beneficiaries WHERE id = $1", world.ids["beneficiaries"])
     operation = next(o for o in operations(world.app) if o.name == "search_beneficiaries")
     assert operation.name in READS_BY_POST
     full = f"187104650391{number}"
@@ -185,7 +183,7 @@ async def test_an_agency_sees_what_is_addressed_to_it_and_nothing_else(world):
 
 
 async def test_a_row_named_in_a_body_answers_the_others_like_a_missing_one(world):
-    """A visit, an application or a referral for a person elsewhere: refused exactly as for a person who does not exist."""
+    """A visit, an application or a referral for a person elsewhere: refused as for a person who does not exist."""
     tksk = world.away["tksk"]
     own = await tksk.post("/v1/beneficiaries", json=person(village_code=AMPENAN_VILLAGE))
     own_id = own.json()["id"]
@@ -235,9 +233,7 @@ async def test_an_id_taken_elsewhere_is_refused_without_a_word_about_it(world):
 async def test_another_users_idempotency_key_is_not_seen(world):
     key = {"Idempotency-Key": "shared"}
     first = await world.home["tksk"].post("/v1/beneficiaries", json=person(), headers=key)
-    other = await world.away["tksk"].post(
-        "/v1/beneficiaries", json=person(village_code=AMPENAN_VILLAGE), headers=key
-    )
+    other = await world.away["tksk"].post("/v1/beneficiaries", json=person(village_code=AMPENAN_VILLAGE), headers=key)
     assert (first.status_code, other.status_code) == (201, 201)
     assert "Idempotency-Replayed" not in other.headers
 

@@ -188,7 +188,8 @@ async def test_a_caller_cannot_shadow_what_the_owners_functions_use(settings):
         async with connection.transaction():
             await connection.execute("CREATE TEMP TABLE users AS SELECT gen_random_uuid() AS id, 'admin' AS role")
             await connection.execute(
-                "CREATE TEMP TABLE user_sessions AS SELECT gen_random_uuid() AS id, u.id AS user_id FROM pg_temp.users u"
+                "CREATE TEMP TABLE user_sessions AS "
+                "SELECT gen_random_uuid() AS id, u.id AS user_id FROM pg_temp.users u"
             )
             session = await connection.fetchval("SELECT id FROM pg_temp.user_sessions")
             row = await connection.fetchrow("SELECT * FROM app.enter($1, NULL, NULL, 'x', true)", session)

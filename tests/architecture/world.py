@@ -18,7 +18,7 @@ REGIONAL = [role for role in Role if ROLE_REGION_LEVEL[role] is not None]
 
 # Bodies that pass the checks made before the row is looked for, where a sample of the schema does not.
 BODIES: dict[str, dict[str, Any]] = {
-    "create_beneficiary": {},
+    "search_beneficiaries": {"name": "Siti"},
     "move_beneficiary": {"village_code": SRENGSEM},
     "reveal_beneficiary": {"purpose": "letter_processing", "reason": "Surat untuk sekolah anak", "fields": ["nik"]},
     "return_sktm_application": {"reason_code": "incomplete_documents"},
@@ -147,6 +147,8 @@ async def _fill(world: World) -> None:
         },
     )
     await _taken(tksk, f"/v1/referrals/{ids['referrals']}/submit")
+    answer = await world.home["regency_office"].put(f"/v1/sktm-policies/{PANJANG}", json={"validity_months": 3})
+    assert answer.status_code == 200, answer.text
     ids["activities"] = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"]))
 
 

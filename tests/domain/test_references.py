@@ -38,6 +38,7 @@ EVIDENCE = {
     "assets",
 }
 OTHER_LISTS = {
+    "beneficiary_warnings",
     "document_kinds",
     "reason_codes",
     "referral_reason_codes",

@@ -40,7 +40,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
-    trusted_proxies: Annotated[str, typer.Option(help="Addresses whose X-Forwarded-For is believed")] = "127.0.0.1",
+    trusted_proxies: Annotated[str, typer.Option(help="Addresses whose X-Forwarded-For is believed")] = "",
 ) -> None:
     """Serve the API. Migrations are a separate command: `tksk migrate`."""
     unknown = sorted(set(service or ()) - set(SERVICES))
@@ -63,6 +63,7 @@ def serve(
         workers=workers,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=30,
         log_level="warning",

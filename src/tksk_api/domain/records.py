@@ -1,7 +1,7 @@
 """What every resource does alike: create once, load for a change, merge a patch."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.crypto import Keyring
 
 R = TypeVar("R", bound=Record)
+B = TypeVar("B", bound=BaseModel)
 
 
 class Body(BaseModel):
@@ -98,6 +99,20 @@ async def save(session: AsyncSession, resource: Resource, row: Record) -> Stored
 def patched(patch: BaseModel) -> dict[str, Any]:
     """The members a merge patch (RFC 7396) names: null clears, missing keeps."""
     return {name: getattr(patch, name) for name in patch.model_fields_set}
+
+
+def merged(model: type[B], current: Mapping[str, Any] | None, patch: BaseModel | None, pointer: str) -> B | None:
+    """A nested object after a merge patch: what the patch names replaces, the rest stays; null clears the whole.
+
+    Raises invalid_request (missing) for what the object still lacks.
+    """
+    if patch is None:
+        return None
+    members = {**(current or {}), **patch.model_dump(exclude_unset=True)}
+    for name, info in model.model_fields.items():
+        if info.is_required() and members.get(name) is None:
+            raise invalid(f"{pointer}/{name}", "missing")
+    return model.model_validate(members)
 
 
 def refuse_null(patch: BaseModel, *names: str) -> None:

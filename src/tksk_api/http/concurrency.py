@@ -14,6 +14,12 @@ def etag(version: int) -> str:
     return f'"v{version}"'
 
 
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Whether the caller holds this version already: a list, `*`, weak comparison (RFC 9110 §13.1.2)."""
+    known = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
+    return bool(known & {tag, "*"})
+
+
 def required_version(
     if_match: Annotated[
         str | None, Header(alias="If-Match", description="ETag of the version you saw", examples=['"v7"'])

@@ -56,7 +56,8 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
             await keyed.claim()
         yield session
         if keyed is not None:
-            await keyed.keep(session.info["reply"])
+            reply = session.info["reply"]
+            await (keyed.release() if reply is None else keyed.keep(reply))
 
 
 async def _system_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -4,6 +4,7 @@ import time
 import traceback
 from uuid import UUID, uuid4
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tksk_api import __version__
@@ -53,18 +54,12 @@ class Edge:
                 await render(refusal, scope)(scope, receive, answer)
             else:
                 await self.app(scope, self._limited(receive), answer)
-        except DomainError as error:
-            if status:
-                raise
-            await render(error, scope)(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("client_disconnected", operation=_operation(scope))
         except Exception as error:
             if status:
                 raise
-            meaning = database_error(error)
-            if meaning is None:
-                log.error("unhandled", operation=_operation(scope), kind=type(error).__name__, at=_trace(error))
-                meaning = DomainError("internal_error")
-            await render(meaning, scope)(scope, receive, answer)
+            await render(_meaning(error, scope), scope)(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - started
             operation = _operation(scope)
@@ -96,6 +91,16 @@ class Edge:
             return message
 
         return limited
+
+
+def _meaning(error: Exception, scope: Scope) -> DomainError:
+    """The last resort: what nobody below has turned into a problem."""
+    if isinstance(error, DomainError):
+        return error
+    known = database_error(error)
+    if known is None:
+        log.error("unhandled", operation=_operation(scope), kind=type(error).__name__, at=_trace(error))
+    return known or DomainError("internal_error")
 
 
 def _request_id(scope: Scope) -> str:

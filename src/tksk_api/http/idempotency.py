@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tksk_api.database.session import principal_of
+from tksk_api.database.session import principal_of, scope_of
 from tksk_api.errors import DomainError
 from tksk_api.security.crypto import Keyring
 
@@ -34,6 +34,8 @@ _KEEP = text(
     "WHERE user_id = :user AND operation = :operation AND key = :key"
 )
 
+_RELEASE = text("DELETE FROM idempotency_keys WHERE user_id = :user AND operation = :operation AND key = :key")
+
 
 class Replayed(Exception):
     """The request was answered before; this is that answer."""
@@ -52,8 +54,9 @@ class KeyedRequest:
             raise DomainError("idempotency_key_invalid")
         self._session = session
         self._keyring = keyring
-        body = json.dumps(getattr(request, "_json", None), sort_keys=True, ensure_ascii=False).encode()
-        self._print = keyring.mac("idempotency", body)
+        # The caller's area belongs to the request: what was answered for one area is not replayed in another.
+        content = [getattr(request, "_json", None), scope_of(session).regions]
+        self._print = keyring.mac("idempotency", json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         self._row = {
             "user": principal_of(session).user_id,
             "operation": f"{request.method} {quote(request.url.path)}"[:300],
@@ -82,6 +85,10 @@ class KeyedRequest:
             raise DomainError("idempotency_in_progress", retry_after=2)
         body = self._keyring.decrypt(_PURPOSE, self._bound, bytes(first.body))
         raise Replayed(Response(body, first.status, {**first.headers, "Idempotency-Replayed": "true"}))
+
+    async def release(self) -> None:
+        """Give the key back: the answer holds a secret and is not kept."""
+        await (await self._session.connection()).execute(_RELEASE, self._row)
 
     async def keep(self, response: Response) -> None:
         """Store the answer beside the effect."""

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -150,6 +151,10 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         "max": context.get("max_length", context.get("le", context.get("lt", "-"))),
         "expected": context.get("expected", _EXPECTED.get(kind, "-")),
     }
+    if kind == "too_long" and context.get("field_type") == "Value":
+        kind = "string_too_long"  # a secret text, not a list
+    if kind == "too_long" and isinstance(error.get("input"), str | bytes | SecretStr):
+        return FieldError(pointer, "too_long", facts)
     if kind in _PYDANTIC:
         return FieldError(pointer, _PYDANTIC[kind], facts)
     if kind in FIELD_CODES:
@@ -169,7 +174,9 @@ def database_error(error: BaseException) -> DomainError | None:
     cause = (getattr(error.orig, "__cause__", None) or error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, asyncpg.PostgresError):
         return _refused_by_database(cause)
-    if isinstance(cause, PoolTimeout | asyncpg.InterfaceError | OSError | TimeoutError):
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return DomainError("unavailable", retry_after=RETRY_SECONDS)
+    if isinstance(cause, PoolTimeout | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError):
         return DomainError("unavailable", retry_after=RETRY_SECONDS)
     return None
 

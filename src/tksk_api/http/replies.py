@@ -33,6 +33,12 @@ def keep(session: AsyncSession, response: Response) -> Response:
     return response
 
 
+def keep_secret(session: AsyncSession, response: Response) -> Response:
+    """An answer that is never stored for a replay: a retry does the work anew, with today's rights."""
+    session.info["reply"] = None
+    return response
+
+
 def no_content(session: AsyncSession) -> Response:
     return keep(session, Response(status_code=204))
 

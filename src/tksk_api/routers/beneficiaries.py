@@ -25,7 +25,7 @@ from tksk_api.domain.beneficiaries.schemas import (
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import PRIVATE, keep, no_content, reply, respond, respond_page
+from tksk_api.http.replies import PRIVATE, keep, keep_secret, no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Code, VillageCode
@@ -118,7 +118,7 @@ async def delete_beneficiary(session: SessionDep, id: UUID, version: IfMatch) ->
 async def reveal_beneficiary(session: SessionDep, id: UUID, body: Reveal) -> Response:
     """The full NIK or family card number, for a purpose and with a reason. Who asked, when and why is kept."""
     revealed = await service.reveal(session, id, body)
-    return keep(session, Response(revealed.model_dump_json(), headers=PRIVATE, media_type="application/json"))
+    return keep_secret(session, Response(revealed.model_dump_json(), headers=PRIVATE, media_type="application/json"))
 
 
 @router.post(

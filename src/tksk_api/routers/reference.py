@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tksk_api.domain.references.lists import LISTS
 from tksk_api.domain.references.schemas import ReferenceList, ReferenceSummary
 from tksk_api.errors import not_found
+from tksk_api.http.concurrency import is_known
 from tksk_api.http.pagination import Page
 from tksk_api.http.routing import PUBLIC, Router
 
@@ -37,7 +38,7 @@ async def get_reference(
     if code_list is None:
         raise not_found()
     etag = f'"{code_list.version}"'
-    if request.headers.get("if-none-match") == etag:
+    if is_known(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers={**_CACHED, "ETag": etag})
     body = _LIST.dump_json(_LIST.validate_python(code_list, from_attributes=True))
     return Response(body, headers={**_CACHED, "ETag": etag}, media_type="application/json")

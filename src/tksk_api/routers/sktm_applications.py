@@ -98,7 +98,7 @@ async def list_sktm_application_history(
 
 @router.get(
     URL + "/{id}/letter",
-    permission=Permission.SKTM_READ,
+    permission=Permission.SKTM_PRINT,
     summary="The letter as PDF",
     responses={200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}},
     response_class=Response,

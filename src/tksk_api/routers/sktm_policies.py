@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tksk_api.domain.sktm_policies import service
 from tksk_api.domain.sktm_policies.schemas import EffectivePolicy, SktmPolicyPut, SktmPolicyRead
-from tksk_api.http.concurrency import required_version
+from tksk_api.http.concurrency import etag, required_version
 from tksk_api.http.dependencies import ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, reply, respond_page
@@ -44,7 +44,8 @@ async def list_sktm_policies(reader: ReaderDep, request: Request, query: Annotat
 async def get_sktm_policy(session: SessionDep, region_code: Code) -> Response:
     """Each value with the region it is inherited from: village, district, regency, province, or the default."""
     found = await service.effective(session, region_code)
-    return Response(found.model_dump_json(), headers=PRIVATE, media_type="application/json")
+    headers = PRIVATE if found.version is None else {**PRIVATE, "ETag": etag(found.version)}
+    return Response(found.model_dump_json(), headers=headers, media_type="application/json")
 
 
 @router.put(

@@ -12,7 +12,7 @@ from tksk_api.domain.users.schemas import SetupSecret, UserCreate, Username, Use
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
+from tksk_api.http.replies import PRIVATE, keep_secret, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission, Role
 from tksk_api.types import RegionCode
@@ -75,4 +75,4 @@ async def enable_user(session: SessionDep, request: Request, id: UUID, version: 
 async def reset_password(session: SessionDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
     """Gives a one-time secret to hand to the user, who must replace it at the first sign-in."""
     secret = await service.reset_password(session, id, version, house.passwords, house.settings.setup_secret_hours)
-    return keep(session, Response(secret.model_dump_json(), headers=PRIVATE, media_type="application/json"))
+    return keep_secret(session, Response(secret.model_dump_json(), headers=PRIVATE, media_type="application/json"))

@@ -44,7 +44,7 @@ async def verify_letter(
     reader: PublicReaderDep,
     house: HouseDep,
     request: Request,
-    token: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")],
+    token: Annotated[str, Path(max_length=200)],
     lang: Annotated[Literal["id", "en"] | None, Query(description="Language of the page")] = None,
 ) -> Response:
     """A page for people (`text/html`), or the same facts for programs (`Accept: application/json`).

@@ -72,7 +72,7 @@ def check_new_password(password: str, *context: str) -> None:
     for word in (*_CONTEXT, *(part.casefold() for name in context for part in name.replace(".", " ").split())):
         if len(word) > 3:
             plain = plain.replace(word, "")
-    if len(plain) < 8 or len(set(plain)) < 5:
+    if len(plain) < 8 or len(set(plain)) < 5 or plain.isdigit():
         raise invalid("/new_password", "password_common")
 
 

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     POLICY_READ = "sktm_policy:read", "See the SKTM policies"
     POLICY_WRITE = "sktm_policy:write", "Set the SKTM policy of one's own area"
     SKTM_READ = "sktm:read", "See SKTM applications and letters"
+    SKTM_PRINT = "sktm:print", "Fetch the letter itself, which bears full identity numbers; recorded"
     SKTM_CREATE = "sktm:create", "Draft and correct applications"
     SKTM_SUBMIT = "sktm:submit", "Submit an application"
     SKTM_RETURN = "sktm:return", "Return an application for completion"
@@ -76,6 +77,7 @@ _SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.
 _KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
 _REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
+_HOLDS_LETTERS = {_P.SKTM_PRINT}
 _OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW}
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
@@ -85,17 +87,27 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.REGENCY_OFFICE: frozenset(
         _KNOWS
         | _SEES
+        | _HOLDS_LETTERS
         | _OFFICE
-        | {_P.BENEFICIARY_DELETE, _P.BENEFICIARY_REVEAL, _P.SKTM_REVOKE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER}
+        | {
+            _P.BENEFICIARY_DELETE,
+            _P.BENEFICIARY_REVEAL,
+            _P.SKTM_REVOKE,
+            _P.REFERRAL_CREATE,
+            _P.REFERRAL_ANSWER,
+        }
     ),
-    Role.DISTRICT_HEAD: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}),
+    Role.DISTRICT_HEAD: frozenset(
+        _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+    ),
     Role.VILLAGE_HEAD: frozenset(
-        _KNOWS | _SEES | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+        _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
     ),
-    Role.VILLAGE_CLERK: frozenset(_KNOWS | _SEES | _REGISTERS | _HANDLES),
+    Role.VILLAGE_CLERK: frozenset(_KNOWS | _SEES | _HOLDS_LETTERS | _REGISTERS | _HANDLES),
     Role.TKSK: frozenset(
         _KNOWS
         | _SEES
+        | _HOLDS_LETTERS
         | _REGISTERS
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.domain.visits.schemas import Point, PointRead
+from tksk_api.domain.visits.schemas import Point, PointPatch, PointRead
 from tksk_api.types import Code, Day, Line, Note, RegionCode
 
 Pillar = Annotated[
@@ -70,11 +70,23 @@ class Headcount(Body):
     disabled: People
 
 
+class HeadcountPatch(Body):
+    male: People | None = None
+    female: People | None = None
+    children: People | None = None
+    disabled: People | None = None
+
+
 class FollowUp(Body):
     """What remains to be done, and by when."""
 
     note: Note
     due_on: Day
+
+
+class FollowUpPatch(Body):
+    note: Note | None = None
+    due_on: Day | None = None
 
 
 class ActivityCreate(Body):
@@ -116,15 +128,15 @@ class ActivityUpdate(Body):
     title: Line | None = None
     description: Note | None = None
     region_code: Place | None = None
-    location: Point | None = None
+    location: PointPatch | None = None
     beneficiary_ids: Ids | None = None
-    headcount: Headcount | None = None
+    headcount: HeadcountPatch | None = None
     partner_ids: Reserved | None = None
     agency_ids: Ids | None = None
     assigned_by: AssignedBy | None = None
     result: Note | None = None
     obstacle: Note | None = None
-    follow_up: FollowUp | None = None
+    follow_up: FollowUpPatch | None = None
     attachment_ids: Reserved | None = None
 
 

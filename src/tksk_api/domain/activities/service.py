@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,13 +16,14 @@ from tksk_api.database.tables import new_id
 from tksk_api.domain.activities.models import Activity
 from tksk_api.domain.activities.reads import ACTIVITIES
 from tksk_api.domain.activities.rules import check_day, check_headcount, check_hours, check_kind, check_source
-from tksk_api.domain.activities.schemas import ActivityCreate, ActivityReturn, ActivityUpdate
+from tksk_api.domain.activities.schemas import ActivityCreate, ActivityReturn, ActivityUpdate, FollowUp, Headcount
 from tksk_api.domain.activities.workflow import WORKFLOW, require_editable
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.records import create_once, load, patched, refuse_null, save
+from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.users.service import own_account
+from tksk_api.domain.visits.schemas import Point
 from tksk_api.errors import DomainError, FieldError, invalid
 from tksk_api.security.permissions import Permission
 
@@ -53,7 +55,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Activity
     row = await _load_own(session, key, version)
     require_editable(row.status)
     refuse_null(patch, *_REQUIRED)
-    changes = _columns(patched(patch))
+    changes = _columns(_nested(row, patched(patch)))
     await _check(session, {**row.model_dump(), **changes}, changes.keys())
     await _check_links(session, changes, row)
     for name, value in changes.items():
@@ -109,6 +111,20 @@ async def _load_own(session: AsyncSession, key: UUID, version: int) -> Activity:
     if not _is_own(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_WRITE} (own)")
     return row
+
+
+def _nested(row: Activity, changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested members of a merge patch, each merged into what the row has."""
+    place = {"lat": row.latitude, "lon": row.longitude}
+    present: Mapping[str, tuple[type[BaseModel], Mapping[str, Any] | None]] = {
+        "location": (Point, place),
+        "headcount": (Headcount, row.headcount),
+        "follow_up": (FollowUp, row.follow_up),
+    }
+    for name, (model, now) in present.items():
+        if name in changes:
+            changes[name] = merged(model, now, changes[name], f"/{name}")
+    return changes
 
 
 def _columns(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,12 @@ class Address(Body):
     rw: RtRw | None = None
 
 
+class AddressPatch(Body):
+    street: Line | None = None
+    rt: RtRw | None = None
+    rw: RtRw | None = None
+
+
 class BeneficiaryCreate(Body):
     """A person in need. People without a NIK are first-class: leave `nik` out and say why in `nik_status`."""
 
@@ -67,7 +73,7 @@ class BeneficiaryUpdate(Body):
     birth_place: Line | None = None
     birth_date: PastDate | None = None
     sex: Sex | None = None
-    address: Address | None = None
+    address: AddressPatch | None = None
     phone: PhoneNumber | None = None
     family_card_number: FamilyCardNumber | None = None
     relationship: Code | None = None
@@ -132,7 +138,7 @@ class BeneficiarySearch(Body):
     @model_validator(mode="after")
     def _something(self) -> "BeneficiarySearch":
         if not any((self.nik, self.family_card_number, self.name, self.birth_date)):
-            raise PydanticCustomError("missing", "nik, family_card_number, name or birth_date")
+            raise PydanticCustomError("search_needs_one", "nik, family_card_number, name or birth_date")
         return self
 
 

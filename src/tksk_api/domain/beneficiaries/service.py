@@ -15,6 +15,7 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, FOUND_BY_NAME, FOUND_EXACTLY
 from tksk_api.domain.beneficiaries.rules import age_on, category_warnings, identity_warnings
 from tksk_api.domain.beneficiaries.schemas import (
+    Address,
     BeneficiaryCreate,
     BeneficiarySearch,
     BeneficiaryUpdate,
@@ -24,7 +25,7 @@ from tksk_api.domain.beneficiaries.schemas import (
     Revealed,
 )
 from tksk_api.domain.history.access import record_access
-from tksk_api.domain.records import create_once, keyring_of, load, patched, refuse_null, save
+from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import find_region, local_today, require_region
@@ -33,6 +34,13 @@ from tksk_api.security.crypto import Keyring
 
 _NIK = "beneficiaries.nik"
 _CARD = "beneficiaries.family_card"
+# Above this package: applications and referrals know people, people do not know them.
+_IN_USE = text(
+    "SELECT EXISTS (SELECT 1 FROM sktm_applications WHERE (beneficiary_id = :id OR :id = ANY (dependants)) "
+    "AND status NOT IN ('rejected', 'cancelled', 'revoked')) "
+    "OR EXISTS (SELECT 1 FROM referrals WHERE beneficiary_id = :id "
+    "AND status NOT IN ('rejected', 'cancelled', 'ended'))"
+)
 
 
 async def create(session: AsyncSession, body: BeneficiaryCreate) -> Stored:
@@ -73,7 +81,10 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Benefici
     if "family_card_number" in changes:
         _seal_card(keyring_of(session), row, changes.pop("family_card_number"))
     if "address" in changes:
-        changes |= changes.pop("address").model_dump()
+        now = {name: getattr(row, name) for name in Address.model_fields}
+        address = merged(Address, now, changes.pop("address"), "/address")
+        assert address is not None  # refused above
+        changes |= address.__dict__
     for name, value in changes.items():
         setattr(row, name, value)
     if changes.keys() & {"birth_date", "sex", "ppks_categories"}:
@@ -83,8 +94,13 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Benefici
 
 
 async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
-    """Take a wrongly registered person off the register; the row and its history are kept."""
+    """Take a wrongly registered person off the register; the row and its history are kept.
+
+    Raises still_in_use while an application, a letter or a referral of theirs runs.
+    """
     row = await load(session, Beneficiary, key, version)
+    if (await (await session.connection()).execute(_IN_USE, {"id": key})).scalar():
+        raise DomainError("still_in_use")
     row.deleted_at = datetime.now(UTC)
     await session.flush()
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 from cachetools import TTLCache
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func, literal_column
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
@@ -31,6 +31,12 @@ _OFFICES = {
 
 _known: TTLCache[str, Region] = TTLCache(maxsize=20_000, ttl=300)
 
+
+def _escaped(typed: ColumnElement[str]) -> ColumnElement[str]:
+    """What the caller types is text: the wildcards of LIKE stand for themselves."""
+    return func.regexp_replace(typed, literal_column(r"'([\\%_])'"), literal_column(r"'\\\1'"), literal_column("'g'"))
+
+
 REGIONS = Resource(
     schema=RegionRead,
     table=_TABLE,
@@ -40,8 +46,7 @@ REGIONS = Resource(
     filters={
         "parent": lambda value: _TABLE.c.parent_code == value,
         "level": lambda value: _TABLE.c.level == value,
-        # Escaped wildcards: what the caller types is text, not a pattern.
-        "q": lambda value: _TABLE.c.search_name.contains(func.app.search_name(value), autoescape=False),
+        "q": lambda value: _TABLE.c.search_name.contains(_escaped(func.app.search_name(value))),
     },
 )
 

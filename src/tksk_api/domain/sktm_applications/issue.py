@@ -9,20 +9,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
-from tksk_api.database.tables import new_id
+from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import full_nik
 from tksk_api.domain.history.access import record_access
+from tksk_api.domain.history.models import Change, Transition
 from tksk_api.domain.records import keyring_of, load, save
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import chain, local_now, office_name
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
+from tksk_api.domain.sktm_applications.people import unchanged_people
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import Refusal
 from tksk_api.domain.sktm_applications.service import check_reason, policy_of
@@ -33,7 +35,8 @@ from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_letters.numbering import next_sequence
 from tksk_api.domain.users.service import own_account
-from tksk_api.errors import DomainError, invalid
+from tksk_api.domain.visits.models import Visit
+from tksk_api.errors import DomainError
 
 Render = Callable[[LetterContent], bytes]
 _TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
@@ -43,8 +46,8 @@ _TOKEN_BYTES = 24  # 192 random bits in the verification address
 async def sign(session: AsyncSession, key: UUID, version: int, render: Render, public_url: str) -> Stored:
     """Add the caller's signature; with the last one, number the letter and make it.
 
-    `render` turns the content into a PDF. Raises transition_refused, separation_of_duties (whoever created, checked
-    or verified it, or signed before), not_signatory (another's turn), stale_version.
+    `render` turns the content into a PDF. Raises transition_refused, separation_of_duties (whoever had a hand in
+    it), facts_changed (a person is not what was checked any more), not_signatory (another's turn), stale_version.
     """
     row = await load(session, SktmApplication, key, version, lock=True)
     policy = policy_of(row) if row.policy else None
@@ -55,7 +58,7 @@ async def sign(session: AsyncSession, key: UUID, version: int, render: Render, p
         raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
     principal = principal_of(session)
     before = await _signatures(session, row.id)
-    if principal.user_id in {row.created_by, row.checked_by, row.verified_by, *(s.user_id for s in before)}:
+    if principal.user_id in await _hands_on(session, row):
         raise DomainError("separation_of_duties")
     expected = policy.signatories[len(before)]
     if principal.role != expected:
@@ -103,8 +106,23 @@ async def letter_pdf(session: AsyncSession, key: UUID) -> tuple[SktmLetter, byte
     """The letter as issued; who fetched it is recorded, for it bears the full NIK. Raises not_found."""
     row = await load(session, SktmApplication, key)
     letter = await letters.letter_of(session, row.id)
-    await record_access(session, [row.beneficiary_id], purpose="letter_processing", fields=["nik"])
+    await record_access(session, [row.beneficiary_id, *row.dependants], purpose="letter_processing", fields=["nik"])
     return letter, letters.open_pdf(session, letter)
+
+
+async def _hands_on(session: AsyncSession, row: SktmApplication) -> set[UUID | None]:
+    """Everybody who had a hand in the application: created, edited, submitted, checked, verified, visited, signed.
+
+    Returning it does not count: a lurah who sent it back may sign the completed one.
+    """
+    steps, edits, visits = table_of(Transition).c, table_of(Change).c, table_of(Visit).c
+    involved = union(
+        select(steps.actor_id).where(steps.entity_id == row.id, steps.action != "return"),
+        select(edits.actor_id).where(edits.entity_id == row.id, edits.operation == "update_sktm_application"),
+        select(visits.officer_id).where(visits.id == row.visit_id),
+        select(visits.completed_by).where(visits.id == row.visit_id),
+    )
+    return {row.created_by, *(await (await session.connection()).execute(involved)).scalars()}
 
 
 async def _signatures(session: AsyncSession, application_id: UUID) -> list[SktmSignature]:
@@ -123,7 +141,7 @@ async def _issue(
 ) -> None:
     policy, village = policy_of(row), regions["village"]
     now = local_now(village.timezone)
-    people = await _people(session, [row.beneficiary_id, *row.dependants])
+    people = await unchanged_people(session, row)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     await record_access(session, list(people), purpose="letter_processing", fields=["nik"])
     # The counter is raised last: other signers of this village wait only for the drawing of one letter.
@@ -172,17 +190,6 @@ async def _issue(
             created_by=principal_of(session).user_id,
         )
     )
-
-
-async def _people(session: AsyncSession, keys: Sequence[UUID]) -> dict[UUID, Beneficiary]:
-    query = select(Beneficiary).where(Beneficiary.id.in_(keys), Beneficiary.deleted_at.is_(None))  # type: ignore[attr-defined, union-attr]
-    people = {person.id: person for person in (await session.execute(query)).scalars()}
-    for index, key in enumerate(keys):
-        if key not in people:
-            raise invalid("/beneficiary_id" if index == 0 else f"/dependants/{index - 1}", "unknown_reference")
-    if people[keys[0]].deceased_on is not None:
-        raise invalid("/beneficiary_id", "deceased_person")
-    return people
 
 
 async def _applicant(session: AsyncSession, person: Beneficiary, regions: Mapping[str, Region]) -> Person:

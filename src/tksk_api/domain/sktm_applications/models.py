@@ -23,7 +23,7 @@ class SktmApplication(Record, RegionScoped, table=True):
             "uq_sktm_applications_running",
             "beneficiary_id",
             "purpose",
-            "purpose_detail",
+            text("app.same_words(purpose_detail)"),
             unique=True,
             postgresql_where=text("status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"),
         ),
@@ -40,6 +40,7 @@ class SktmApplication(Record, RegionScoped, table=True):
     visit_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="visits.id")
     recommendation: str | None = Field(default=None, sa_type=Text)
     submitted_at: datetime | None = moment()
+    facts_digest: bytes | None = None
     checked_by: UUID | None = Field(default=None, sa_type=PgUuid)
     verified_by: UUID | None = Field(default=None, sa_type=PgUuid)
 

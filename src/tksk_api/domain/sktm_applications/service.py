@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Date, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Stored
@@ -15,6 +15,7 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes
 from tksk_api.domain.sktm_applications.models import SktmApplication
+from tksk_api.domain.sktm_applications.people import check_dependants, freeze_facts, people_of
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import (
     Cancel,
@@ -26,6 +27,7 @@ from tksk_api.domain.sktm_applications.schemas import (
     Verify,
 )
 from tksk_api.domain.sktm_applications.workflow import EDITABLE, WORKFLOW
+from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.sktm_policies.service import policy_for
 from tksk_api.domain.users.service import own_account
@@ -41,7 +43,8 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
     if person.deceased_on is not None:
         raise invalid("/beneficiary_id", "deceased_person")
-    await _check_dependants(session, body.dependants, body.beneficiary_id)
+    await check_dependants(session, body.dependants, body.beneficiary_id, person.region_code)
+    await _refuse_repeated(session, body)
     documents = _documents(body.documents)
     return await create_once(
         session,
@@ -66,7 +69,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     refuse_null(patch, *SktmApplicationUpdate.model_fields)
     changes = patched(patch)
     if patch.dependants is not None:
-        await _check_dependants(session, patch.dependants, row.beneficiary_id)
+        await check_dependants(session, patch.dependants, row.beneficiary_id, row.region_code)
     if patch.documents is not None:
         changes["documents"] = _documents(patch.documents)
     for name, value in changes.items():
@@ -78,6 +81,7 @@ async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
     """Hand the application in: from now on the policy of this day holds for it."""
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("submit", row.status)
+    await people_of(session, row)
     policy = await policy_for(session, row.region_code or "")
     row.policy = policy.__dict__ | {"documents": dict(policy.documents)}
     row.submitted_at = datetime.now(UTC)
@@ -112,6 +116,7 @@ async def check(session: AsyncSession, key: UUID, version: int, body: Check) -> 
         brought[kind] = {**before, "status": entry.status, "note": entry.note}
     row.documents = list(brought.values())
     row.checked_by = principal_of(session).user_id
+    await freeze_facts(session, row)
     return await _step(session, row, "check")
 
 
@@ -128,13 +133,14 @@ async def verify(session: AsyncSession, key: UUID, version: int, body: Verify) -
             raise invalid("/visit_id", "visit_other_person")
         if visit.status != "completed" or visit.outcome != "met":
             raise invalid("/visit_id", "visit_not_completed")
-        if visit.finding == "not_eligible":
+        if visit.finding == "not_eligible" or await _found_not_eligible_since(session, visit):
             raise invalid("/visit_id", "visit_found_not_eligible")
         row.visit_id = visit.id
     elif policy_of(row).visit_required:
         raise invalid("/visit_id", "missing")
     row.recommendation = body.recommendation
     row.verified_by = principal_of(session).user_id
+    await freeze_facts(session, row)
     return await _step(session, row, "verify", note=body.recommendation)
 
 
@@ -171,6 +177,34 @@ def policy_of(row: SktmApplication) -> Policy:
     return Policy(**row.policy)
 
 
+async def _found_not_eligible_since(session: AsyncSession, visit: Visit) -> bool:
+    visits = table_of(Visit).c
+    later = select(visits.id).where(
+        visits.beneficiary_id == visit.beneficiary_id,
+        visits.finding == "not_eligible",
+        visits.visited_on >= visit.visited_on,
+        visits.id != visit.id,
+    )
+    return (await (await session.connection()).execute(later.limit(1))).first() is not None
+
+
+async def _refuse_repeated(session: AsyncSession, body: SktmApplicationCreate) -> None:
+    """A letter for the same purpose that is still valid. Running applications are refused by a unique index."""
+    applications, letters = table_of(SktmApplication).c, table_of(SktmLetter).c
+    same = select(letters.id).where(
+        letters.application_id == applications.id,
+        applications.beneficiary_id == body.beneficiary_id,
+        applications.purpose == body.purpose,
+        func.app.same_words(applications.purpose_detail) == func.app.same_words(body.purpose_detail),
+        letters.revoked_at.is_(None),
+        letters.valid_until >= cast(func.timezone(letters.timezone, func.now()), Date),
+    )
+    if body.id is not None:
+        same = same.where(applications.id != body.id)
+    if (await (await session.connection()).execute(same.limit(1))).first() is not None:
+        raise DomainError("duplicate_application")
+
+
 async def _step(session: AsyncSession, row: SktmApplication, action: str, **why: Any) -> Stored:
     WORKFLOW.take(session, row, action, (await own_account(session)).full_name, **why)
     return await save(session, SKTM_APPLICATIONS, row)
@@ -196,19 +230,3 @@ def _documents(documents: Sequence[Document]) -> list[dict[str, Any]]:
         if document.attachment_id is not None:  # attachments are not served yet, so none can be visible
             raise invalid(f"/documents/{index}/attachment_id", "unknown_reference")
     return [{**document.model_dump(mode="json"), "status": None, "note": None} for document in documents]
-
-
-async def _check_dependants(session: AsyncSession, dependants: Sequence[UUID], applicant: UUID) -> None:
-    if len(set(dependants)) != len(dependants):
-        raise invalid("/dependants", "duplicate_entry")
-    if applicant in dependants:
-        raise invalid("/dependants", "same_person")
-    if not dependants:
-        return
-    people = table_of(Beneficiary)
-    # Core, so only the row policy scopes it: what is invisible there is not found here.
-    visible = select(people.c.id).where(people.c.id.in_(dependants), people.c.deleted_at.is_(None))
-    found = set((await (await session.connection()).execute(visible)).scalars())
-    for index, dependant in enumerate(dependants):
-        if dependant not in found:
-            raise invalid(f"/dependants/{index}", "unknown_reference")

@@ -11,7 +11,7 @@ WORKFLOW = Workflow(
     states=get_args(State),
     steps={
         "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.SKTM_SUBMIT),
-        "return": Step(frozenset({"submitted", "checked"}), "returned", Permission.SKTM_RETURN),
+        "return": Step(frozenset({"submitted", "checked", "verified"}), "returned", Permission.SKTM_RETURN),
         "check": Step(frozenset({"submitted"}), "checked", Permission.SKTM_CHECK),
         "verify": Step(frozenset({"checked"}), "verified", Permission.SKTM_VERIFY),
         "reject": Step(frozenset({"submitted", "checked", "verified"}), "rejected", Permission.SKTM_REJECT),

@@ -25,6 +25,12 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _once_each(value: list[str] | None) -> list[str] | None:
+    if value is not None and len(set(value)) != len(value):
+        raise PydanticCustomError("duplicate_entry", "twice")
+    return value
+
+
 NumberPattern = Annotated[
     str,
     StringConstraints(max_length=120, pattern=r"^[A-Za-z0-9 ./{}_-]+$"),
@@ -44,7 +50,9 @@ class SktmPolicyPut(Body):
     unit_code: Annotated[str | None, StringConstraints(pattern=r"^[A-Za-z0-9 .-]{1,40}$")] = None
     number_pattern: NumberPattern | None = None
     validity_months: Annotated[int | None, Field(ge=1, le=24)] = None
-    signatories: Annotated[list[Signatory] | None, Field(min_length=1, max_length=2)] = None
+    signatories: Annotated[
+        list[Signatory] | None, AfterValidator(_once_each), Field(min_length=1, max_length=2, description="In order")
+    ] = None
     visit_required: bool | None = None
     documents: Annotated[
         dict[Purpose | Literal["any"], list[Code]] | None,
@@ -72,8 +80,12 @@ class SktmPolicyRead(Read):
 
 
 class EffectivePolicy(Read):
-    """What holds in a region, and for each value the region it comes from (or `default`)."""
+    """What holds in a region, and for each value the region it comes from (or `default`).
+
+    `version` is that of the region's own settings, null when it has none.
+    """
 
     region_code: str
+    version: int | None
     values: dict[str, Any]
     origins: dict[str, str]

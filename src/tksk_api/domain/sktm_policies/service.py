@@ -32,7 +32,9 @@ async def effective(session: AsyncSession, region_code: str) -> EffectivePolicy:
     query = select(_TABLE).where(_TABLE.c.region_code.in_(codes_above))
     rows = {row.region_code: dict(row._mapping) for row in await (await session.connection()).execute(query)}
     values, origins = resolve((code, rows[code]) for code in codes_above if code in rows)
-    return EffectivePolicy(region_code=region_code, values=values, origins=origins)
+    own = rows.get(region_code)
+    version = own["version"] if own else None
+    return EffectivePolicy(region_code=region_code, version=version, values=values, origins=origins)
 
 
 async def policy_for(session: AsyncSession, region_code: str) -> Policy:

@@ -11,7 +11,9 @@ from tksk_api.security.permissions import Role
 from tksk_api.types import Line, RegionCode
 
 Username = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{2,59}$", to_lower=True), Field(examples=["tksk.panjang"])
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,59}$", to_lower=True),
+    Field(examples=["tksk.panjang"]),
 ]
 EmployeeNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{18}$")]
 

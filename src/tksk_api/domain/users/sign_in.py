@@ -144,6 +144,8 @@ async def change_password(session: AsyncSession, change: PasswordChange, passwor
     if not await passwords.verify(change.current_password.get_secret_value(), user.password_hash):
         raise invalid("/current_password", "password_wrong")
     new = change.new_password.get_secret_value()
+    if new == change.current_password.get_secret_value():
+        raise invalid("/new_password", "password_unchanged")
     check_new_password(new, user.username, user.full_name)
     hashed = await passwords.hash(new)
     await connection.execute(

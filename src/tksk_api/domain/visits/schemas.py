@@ -37,6 +37,11 @@ class Point(Body):
     lon: Annotated[Longitude, rounded(6), Field(examples=[105.326812])]
 
 
+class PointPatch(Body):
+    lat: Annotated[Latitude, rounded(6)] | None = None
+    lon: Annotated[Longitude, rounded(6)] | None = None
+
+
 class PointRead(Read):
     lat: float
     lon: float
@@ -48,6 +53,10 @@ class VisitLocation(Point):
     accuracy: Annotated[Decimal, Field(ge=0, le=100_000, decimal_places=1), rounded(1)] | None = Field(
         default=None, description="Radius in metres", examples=[8.5]
     )
+
+
+class VisitLocationPatch(PointPatch):
+    accuracy: Annotated[Decimal, Field(ge=0, le=100_000, decimal_places=1), rounded(1)] | None = None
 
 
 class VisitLocationRead(PointRead):
@@ -68,7 +77,7 @@ class VisitUpdate(Body):
     """A merge patch of a planned visit."""
 
     visited_on: VisitDay | None = None
-    location: VisitLocation | None = None
+    location: VisitLocationPatch | None = None
     notes: Note | None = None
 
 

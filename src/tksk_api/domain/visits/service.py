@@ -10,7 +10,7 @@ from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
+from tksk_api.domain.records import create_once, load, load_reference, merged, patched, refuse_null, save
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.users.service import own_account
 from tksk_api.domain.visits.models import Visit
@@ -53,7 +53,8 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: VisitUpd
     if "visited_on" in changes:
         check_day(changes["visited_on"], await _today(session, row.region_code))
     if "location" in changes:
-        changes |= _position(changes.pop("location"))
+        now = {"lat": row.latitude, "lon": row.longitude, "accuracy": row.accuracy}
+        changes |= _position(merged(VisitLocation, now, changes.pop("location"), "/location"))
     for name, value in changes.items():
         setattr(row, name, value)
     return await save(session, VISITS, row)
