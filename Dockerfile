@@ -2,6 +2,7 @@
 FROM python:3.11-slim AS build
 
 ENV UV_COMPILE_BYTECODE=1 \
+    UV_CACHE_DIR=/var/cache/uv \
     UV_LINK_MODE=copy \
     UV_PYTHON=/usr/local/bin/python3 \
     UV_PYTHON_DOWNLOADS=never
@@ -10,10 +11,10 @@ RUN pip install --no-cache-dir --root-user-action=ignore uv==0.13.9
 WORKDIR /app
 # The dependencies change less often than the code, so they make a layer of their own.
 COPY pyproject.toml uv.lock ./
-RUN --mount=type=cache,target=/root/.cache/uv uv sync --frozen --no-dev --no-editable --no-install-project
+RUN --mount=type=cache,target=/var/cache/uv uv sync --frozen --no-dev --no-editable --no-install-project
 COPY README.md LICENSE ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache/uv uv sync --frozen --no-dev --no-editable
+RUN --mount=type=cache,target=/var/cache/uv uv sync --frozen --no-dev --no-editable
 
 
 FROM python:3.11-slim

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,16 @@ _CATEGORIES = ("fakir_miskin", "lansia_terlantar", "penyandang_disabilitas", "ko
 
 class BenchmarkError(RuntimeError):
     """The measurement would not be a fair or a clean one; the text says why."""
+
+
+def end_on_signals() -> None:
+    """Ctrl-C and SIGTERM end the run through its `finally`s, so that no server stays behind (also in a shell's `&`)."""
+
+    def end(number: int, _frame: Any) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
 
 
 def say(text: str) -> None:
@@ -257,7 +268,12 @@ def server(name: str, command: Sequence[str], environment: Mapping[str, str], po
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            env={**os.environ, **environment, "PYTHONPATH": str(HERE)},
+            # PYTHONPATH=<another checkout>/src measures that checkout instead.
+            env={
+                **os.environ,
+                **environment,
+                "PYTHONPATH": os.pathsep.join((str(HERE), os.environ.get("PYTHONPATH", ""))),
+            },
             cwd=HERE.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -156,7 +155,7 @@ def main() -> int:
     parser.add_argument("--letters", type=int, default=1_000)
     parser.add_argument("--signers", type=int, default=16)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    harness.end_on_signals()
     with ExitStack() as stack:
         bench = stack.enter_context(harness.database())
         say(f"Preparing {options.letters:,} verified applications")
@@ -185,5 +184,3 @@ if __name__ == "__main__":
         sys.exit(main())
     except BenchmarkError as error:
         sys.exit(f"benchmark: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)

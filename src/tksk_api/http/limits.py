@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tksk_api.errors import DomainError, FieldError
+from tksk_api.errors import DomainError, FieldError, not_found
 from tksk_api.types import clean_text
 
 MAX_DEPTH = 64
@@ -103,6 +103,15 @@ def _clean(value: Any, pointer: str) -> Any:
             cleaned[_clean(name, pointer)] = _clean(item, f"{pointer}/{safe}")
         return cleaned
     return value
+
+
+def check_path(request: Request) -> None:
+    """A path with forbidden characters names nothing. Raises not_found."""
+    for value in request.path_params.values():
+        try:
+            clean_text(value)
+        except ValueError as error:
+            raise not_found() from error
 
 
 def check_query(request: Request, known: frozenset[str] | None) -> None:

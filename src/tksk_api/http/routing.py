@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from tksk_api.database.admission import Admission
 from tksk_api.errors import DomainError
-from tksk_api.http.limits import JSON, MERGE_PATCH, check_query, read_json
+from tksk_api.http.limits import JSON, MERGE_PATCH, check_path, check_query, read_json
 from tksk_api.security.permissions import Permission, roles_with
 
 PUBLIC: Literal["public"] = "public"
@@ -52,6 +52,7 @@ class Route(APIRoute):
                     operation=self.name,
                     allow_password_change=admitted is Permission.SIGNED_IN,
                 )
+            check_path(request)
             if request.scope["query_string"]:
                 check_query(request, known)
             if self.body_field is not None:
