@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hmac
 import json
 import re
 import time
@@ -92,7 +93,7 @@ def _open(request: Request, wanted: PageRequest, cursor: str) -> list[Any]:
     except (binascii.Error, ValueError) as error:
         raise DomainError("cursor_invalid") from error
     payload = raw[_MAC_BYTES:]
-    if _mac(request, wanted, payload) != raw[:_MAC_BYTES]:
+    if not hmac.compare_digest(_mac(request, wanted, payload), raw[:_MAC_BYTES]):
         raise DomainError("cursor_invalid")
     issued, *values = json.loads(payload)
     if issued + CURSOR_LIFETIME_SECONDS < time.time():

@@ -57,6 +57,8 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
     found = select(SktmPolicy).where(SktmPolicy.region_code == region_code)  # type: ignore[arg-type]
     row = (await session.execute(found)).scalars().first()
     if row is None:
+        if version is not None:
+            raise DomainError("stale_version", current_version=None)
         row = SktmPolicy(id=new_id(), region_code=region_code, created_by=principal_of(session).user_id)
         session.add(row)
     elif version is None:
