@@ -67,6 +67,7 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         log_level="INFO",
         pool_size=20,
         read_pool_size=10,
+        verification_per_minute=100_000,
     )
 
 
