@@ -70,6 +70,7 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for service in chosen.values():
         for router in service.routers:

@@ -1,11 +1,16 @@
 """Connections: one SQLAlchemy engine for writes, one bare asyncpg pool for compiled reads."""
 
+import time
 from typing import Any
 
 import asyncpg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tksk_api.settings import Settings
+
+_FRESH_SECONDS = 1.0
 
 
 def server_settings(settings: Settings) -> dict[str, str]:
@@ -20,12 +25,11 @@ def server_settings(settings: Settings) -> dict[str, str]:
 
 def create_engine(settings: Settings) -> AsyncEngine:
     """The write engine. Parameters never reach a log (`hide_parameters`); exhaustion raises after the pool timeout."""
-    return create_async_engine(
+    engine = create_async_engine(
         settings.database_url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout_seconds,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "server_settings": server_settings(settings),
@@ -33,6 +37,23 @@ def create_engine(settings: Settings) -> AsyncEngine:
             "timeout": settings.pool_timeout_seconds,
         },
     )
+    event.listen(engine.sync_engine, "checkin", _remember_use)
+    event.listen(engine.sync_engine, "checkout", _ping_after_rest)
+    return engine
+
+
+def _remember_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:
+    """`pool_pre_ping` for connections that have rested; on one used a moment ago it is a wasted round trip."""
+    if time.monotonic() - record.info.get("used", 0.0) < _FRESH_SECONDS:
+        return
+    try:
+        connection.ping()
+    except Exception as error:
+        raise DisconnectionError from error
 
 
 async def _keep(connection: Any) -> None:

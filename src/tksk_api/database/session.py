@@ -1,11 +1,13 @@
 """The scoped write session: one transaction, entered as one caller, its row scope added to every statement."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import event, inspect, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from tksk_api.database.admission import ENTER, Admission, Principal, admit
@@ -13,7 +15,7 @@ from tksk_api.database.scope import NATION, NATIONAL, RegionScope
 from tksk_api.database.tables import AddressedToAgency, RegionScoped, scoped_tables
 from tksk_api.errors import DomainError
 
-_ENTER = text(ENTER.format(session=":s", roles=":r", request=":q", operation=":o", read=":w"))
+_ENTER = ENTER.format(session="$1", roles="$2", request="$3", operation="$4", read="$5")
 _ENTER_SYSTEM = text("SELECT app.enter_system(CAST(:operation AS text), CAST(:request AS uuid))")
 
 
@@ -42,24 +44,53 @@ def _add_scope(state: ORMExecuteState) -> None:
     scope = scope_of(state.session)
     if scope.is_national or state.is_column_load:
         return
-    # One explicit criterion per table, never a lambda: SQLAlchemy would cache the first caller's scope in it.
-    state.statement = state.statement.options(
-        *(
-            with_loader_criteria(table, scope.predicate(inspect(table).local_table), include_aliases=True)
-            for table in scoped_tables()
-        )
+    state.statement = state.statement.options(*_criteria(scope))
+
+
+@lru_cache(maxsize=10_000)
+def _criteria(scope: RegionScope) -> tuple[Any, ...]:
+    # One explicit criterion per table, never a lambda: SQLAlchemy would cache the first caller's scope in it. Kept
+    # per scope: making them costs more than most of the statements they are added to.
+    return tuple(
+        with_loader_criteria(table, scope.predicate(inspect(table).local_table), include_aliases=True)
+        for table in scoped_tables()
     )
 
 
 @event.listens_for(ScopedSession, "before_flush")
 def _refuse_rows_outside(session: Session, _context: Any, _instances: Any) -> None:
-    scope = scope_of(session)
     for row in (*session.new, *session.dirty):
-        if not isinstance(row, RegionScoped) or scope.contains(row.region_code):
-            continue
-        if isinstance(row, AddressedToAgency) and str(row.agency_id) == scope.agency_id:
-            continue
-        raise DomainError("not_found")
+        refuse_outside(scope_of(session), row)
+
+
+def refuse_outside(scope: RegionScope, row: Any) -> None:
+    """Wall one for a row about to be written. Raises not_found."""
+    if not isinstance(row, RegionScoped) or scope.contains(row.region_code):
+        return
+    if isinstance(row, AddressedToAgency) and str(row.agency_id) == scope.agency_id:
+        return
+    raise DomainError("not_found")
+
+
+@asynccontextmanager
+async def _begun(
+    factory: async_sessionmaker[AsyncSession], first: Callable[[AsyncConnection], Awaitable[Any]]
+) -> AsyncIterator[tuple[AsyncSession, Any]]:
+    """A transaction and the result of its first statement; on a connection that died in the pool, once more.
+
+    Nothing has happened yet, so trying again is safe, and cheaper than asking every connection first.
+    """
+    for attempt in (1, 2):
+        async with factory() as session:
+            try:
+                result = await first(await session.connection())
+            except DBAPIError as error:
+                if attempt == 2 or not error.connection_invalidated:
+                    raise
+                continue
+            yield session, result
+            await session.commit()  # left out when the block raises: then closing the session rolls back
+            return
 
 
 @asynccontextmanager
@@ -68,9 +99,7 @@ async def enter(factory: async_sessionmaker[AsyncSession], admission: Admission)
 
     Raises what `admit` raises.
     """
-    async with factory() as session, session.begin():
-        arguments = dict(zip("srqow", admission.arguments(read=False), strict=True))
-        row = await (await session.connection()).execute(_ENTER, arguments)
+    async with _begun(factory, lambda c: c.exec_driver_sql(_ENTER, admission.arguments(read=False))) as (session, row):
         principal = admit(admission, row.mappings().first())
         session.info.update(scope=principal.scope, principal=principal, admission=admission)
         yield session
@@ -81,8 +110,8 @@ async def enter_system(
     factory: async_sessionmaker[AsyncSession], operation: str, request_id: Any = None
 ) -> AsyncIterator[AsyncSession]:
     """A transaction of the system itself (sign-in, public verification, seeding): national, no principal."""
-    async with factory() as session, session.begin():
-        await (await session.connection()).execute(_ENTER_SYSTEM, {"operation": operation, "request": request_id})
+    values = {"operation": operation, "request": request_id}
+    async with _begun(factory, lambda c: c.execute(_ENTER_SYSTEM, values)) as (session, _):
         session.info["scope"] = NATIONAL
         yield session
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Stored
-from tksk_api.database.session import principal_of
+from tksk_api.database.session import principal_of, refuse_outside, scope_of
 from tksk_api.database.tables import Record, table_of
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.crypto import Keyring
@@ -61,9 +61,9 @@ async def create_once(
         row.id = wanted
     row.create_digest = digest
     row.created_by = principal_of(session).user_id
-    session.add(row)
-    await session.flush()
-    return await resource.stored(session, row.id, created=True)
+    row.version = 1
+    refuse_outside(scope_of(session), row)
+    return await resource.insert(session, row)
 
 
 async def load(

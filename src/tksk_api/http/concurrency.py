@@ -20,11 +20,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
     return bool(known & {tag, "*"})
 
 
-def required_version(
-    if_match: Annotated[
-        str | None, Header(alias="If-Match", description="ETag of the version you saw", examples=['"v7"'])
-    ] = None,
-) -> int:
+def required_version(if_match: str | None) -> int:
     """The version in `If-Match`. Raises precondition_required without one, stale_version for one that can't be ours."""
     if if_match is None:
         raise DomainError("precondition_required")
@@ -34,4 +30,12 @@ def required_version(
     return int(match[1])
 
 
-IfMatch = Annotated[int, Depends(required_version)]
+async def _if_match(
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="ETag of the version you saw", examples=['"v7"'])
+    ] = None,
+) -> int:
+    return required_version(if_match)
+
+
+IfMatch = Annotated[int, Depends(_if_match)]

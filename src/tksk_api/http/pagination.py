@@ -107,7 +107,7 @@ def _mac(request: Request, wanted: PageRequest, payload: bytes) -> bytes:
     bound = [
         str(credentials.user_id) if credentials else "public",
         admission.operation if admission else request.scope["route"].name,
-        request.url.path,
+        request.scope["path"],
         wanted.sort,
         *(f"{name}={wanted.filters[name]}" for name in sorted(wanted.filters)),
     ]
