@@ -81,7 +81,13 @@ class Router(APIRouter):
     """`@router.get(path, permission=...)`: leaving the permission out is a TypeError, not an open door."""
 
     def __init__(self, tag: str, *, prefix: str = "/v1") -> None:
-        super().__init__(prefix=prefix, tags=[tag], route_class=Route, redirect_slashes=False)
+        super().__init__(
+            prefix=prefix,
+            tags=[tag],
+            route_class=Route,
+            redirect_slashes=False,
+            generate_unique_id_function=lambda route: route.name,
+        )
 
     def get(self, path: str, *, permission: Permission | Literal["public"], **kwargs: Any) -> Callable[[F], F]:  # type: ignore[override]
         return self._operation("GET", path, permission, kwargs)
