@@ -13,13 +13,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import select
 
 import harness
 from harness import Bench, BenchmarkError, say
+from tksk_api.database.engine import create_engine
+from tksk_api.database.session import enter_system, session_factory
 from tksk_api.database.tables import new_id
+from tksk_api.domain.sktm_applications.models import SktmApplication
+from tksk_api.domain.sktm_applications.people import freeze_facts
 from tksk_api.domain.sktm_policies.rules import DEFAULT
+from tksk_api.settings import Settings
 
 PORT = 8911
 VILLAGE = harness.VILLAGES[1]
@@ -38,8 +45,8 @@ class Tally:
     refused: list[str] = field(default_factory=list)
 
 
-async def prepare(bench: Bench, count: int, signers: int) -> tuple[list[UUID], list[str]]:
-    """Verified applications of `count` people as the officers would have left them, and a token for each signer."""
+async def prepare(bench: Bench, count: int, signers: int) -> list[str]:
+    """Verified applications of `count` people as the officers would have left them; gives each signer's token."""
     connection: Any = await asyncpg.connect(bench.owner_url)
     try:
         officer, _ = await harness.add_user(connection, "tksk", VILLAGE[:8])
@@ -83,9 +90,25 @@ async def prepare(bench: Bench, count: int, signers: int) -> tuple[list[UUID], l
             | {"documents": json.dumps(_DOCUMENTS), "policy": json.dumps(dict(DEFAULT)), "recommendation": "Layak"},
         )
         await connection.execute("ANALYZE beneficiaries; ANALYZE visits; ANALYZE sktm_applications")
-        return [row[0] for row in applications], [bench.token(*head) for head in heads]
+        return [bench.token(*head) for head in heads]
     finally:
         await connection.close()
+
+
+async def freeze(bench: Bench) -> list[tuple[UUID, int]]:
+    """What `check` does last: the application remembers the people it was checked for. Gives ids and versions."""
+    settings = Settings(database_url=SecretStr(bench.app_url), key_file=bench.key_file)
+    engine = create_engine(settings)
+    sessions = session_factory(engine)
+    sessions.configure(info={"keyring": bench.keyring})
+    async with enter_system(sessions, "prepare_benchmark") as session:
+        rows = list((await session.execute(select(SktmApplication))).scalars())
+        for row in rows:
+            await freeze_facts(session, row)
+        await session.flush()
+        found = [(row.id, row.version) for row in rows]
+    await engine.dispose()
+    return found
 
 
 async def _write(
@@ -98,7 +121,7 @@ async def _write(
     )
 
 
-async def sign_all(applications: Sequence[UUID], tokens: Sequence[str]) -> tuple[Tally, float]:
+async def sign_all(applications: Sequence[tuple[UUID, int]], tokens: Sequence[str]) -> tuple[Tally, float]:
     """Every signer takes the next unsigned application; a 503 is asked again, anything else but 200 is kept."""
     waiting = list(reversed(applications))
     tally = Tally()
@@ -106,17 +129,17 @@ async def sign_all(applications: Sequence[UUID], tokens: Sequence[str]) -> tuple
     async def signer(token: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
         while waiting:
-            key = waiting.pop()
+            key, version = waiting.pop()
             began = time.perf_counter()
             writer.write(
                 f"POST /v1/sktm-applications/{key}/sign HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n"
-                f'Authorization: Bearer {token}\r\nIf-Match: "v1"\r\n\r\n'.encode()
+                f'Authorization: Bearer {token}\r\nIf-Match: "v{version}"\r\n\r\n'.encode()
             )
             status, body = await _answer(reader)
             tally.times.append(time.perf_counter() - began)
             if status == 503:
                 tally.asked_again += 1
-                waiting.append(key)
+                waiting.append((key, version))
                 await asyncio.sleep(0.2)
             elif status != 200 or json.loads(body)["status"] != "issued":
                 tally.refused.append(f"{status} {body[:300]!r}")
@@ -159,7 +182,8 @@ def main() -> int:
     with ExitStack() as stack:
         bench = stack.enter_context(harness.database())
         say(f"Preparing {options.letters:,} verified applications")
-        applications, tokens = asyncio.run(prepare(bench, options.letters, options.signers))
+        tokens = asyncio.run(prepare(bench, options.letters, options.signers))
+        applications = asyncio.run(freeze(bench))
         command = ("uvicorn", "peers.tksk:app", "--port", str(PORT), "--no-access-log", "--log-level", "warning")
         stack.enter_context(harness.server("sktm", command, bench.environment, PORT, "/livez"))
         tally, seconds = asyncio.run(sign_all(applications, tokens))
