@@ -51,7 +51,7 @@ def test_no_file_names_a_machines_folder():
     assert found == {}
 
 
-@pytest.mark.parametrize("text", ["see /work/main/src", "/home/budi/tksk", "open('/root/keys')", "/Users/Budi/x"])
+@pytest.mark.parametrize("text", ["see /home/ani/src", "/home/budi/tksk", "open('/root/keys')", "/Users/Budi/x"])
 def test_the_check_above_sees_a_machines_folder(text):
     assert machine_paths(text)
 

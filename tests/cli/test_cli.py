@@ -15,10 +15,13 @@ import asyncpg
 import httpx
 import pypdf
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from tksk_api.cli import app
 from tksk_api.cli.database import create_database
+from tksk_api.database.roles import UnsafeRoleError
+from tksk_api.main import create_app
 
 VARIABLES = ("TKSK_DATABASE_URL", "TKSK_DATABASE_OWNER_URL", "TKSK_KEY_FILE", "TKSK_POOL_SIZE", "TKSK_PUBLIC_URL")
 TKSK = str(Path(sys.executable).with_name("tksk"))
@@ -92,14 +95,11 @@ def test_doctor_says_what_is_wrong(environment, tmp_path):
     assert "superuser" in owner.stdout
 
 
-def test_the_owner_role_may_not_serve(environment):
-    env = {**environment, "TKSK_DATABASE_URL": environment["TKSK_DATABASE_OWNER_URL"]}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    answer = start("serve", "--port", str(port), env=env)
-    assert answer.returncode != 0
-    assert "row policies would not hold" in answer.stderr
+async def test_the_owner_role_may_not_serve(settings, owner_url):
+    app = create_app(settings.model_copy(update={"database_url": SecretStr(owner_url)}))
+    with pytest.raises(UnsafeRoleError, match="row policies would not hold"):
+        async with app.router.lifespan_context(app):
+            pass
 
 
 def test_first_administrator_and_shutting_out(environment, owner):
