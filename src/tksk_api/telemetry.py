@@ -2,12 +2,9 @@
 
 import logging
 import sys
-from contextvars import ContextVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def configure_logging(level: str) -> None:

@@ -230,6 +230,8 @@ async def test_a_changed_password_ends_the_other_sessions(client, user):
     [
         ("salah", "ombak memecah di pantai", "/current_password", "password_wrong"),
         (PASSWORD, "pendek", "/new_password", "password_too_short"),
+        (PASSWORD, PASSWORD, "/new_password", "password_unchanged"),
+        (PASSWORD, "981273645098", "/new_password", "password_common"),
         (PASSWORD, "tksk.panjang1234", "/new_password", "password_common"),
         (PASSWORD, "password123456", "/new_password", "password_common"),
         (PASSWORD, "aaaaaaaaaaaaaaaa", "/new_password", "password_common"),

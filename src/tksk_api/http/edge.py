@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tksk_api import __version__
 from tksk_api.errors import DomainError
 from tksk_api.http.problems import database_error, render
-from tksk_api.telemetry import Metrics, log, request_id
+from tksk_api.telemetry import Metrics, log
 
 _MAX_URL = 4096
 _MAX_DIGITS = 18  # of a Content-Length; int() itself refuses thousands
@@ -37,7 +37,6 @@ class Edge:
             return
         identity = _request_id(scope)
         scope["request_id"] = identity
-        request_id.set(identity)
         started = time.perf_counter()
         status = 0
 
