@@ -9,10 +9,12 @@ SCOPE_INDEXES = ("province_code", "regency_code", "district_code", "created_at")
 # empty setting yields NULL, so nothing is visible. The index is reached by the caller's own predicate (wall one),
 # whose equalities are leakproof and therefore planned below this barrier.
 _REGIONS = "(SELECT string_to_array(nullif(current_setting('app.regions', true), ''), ','))"
+USER = "(SELECT nullif(current_setting('app.user', true), '')::uuid)"
+ROLE = "(SELECT current_setting('app.role', true))"
 _AGENCY = "(SELECT nullif(current_setting('app.agency', true), '')::uuid)"
 # coalesce() is for the planner: it takes `&&` with an unknown array for 1 % of the rows and then sorts a whole district
 # to show 20 people; of a coalesce() it assumes half, and walks the list index (12 ms -> 1 ms, benchmarks/README.md).
-_INSIDE = f"coalesce(ARRAY['ID', province_code, regency_code, district_code, region_code] && {_REGIONS}, false)"
+INSIDE = f"coalesce(ARRAY['ID', province_code, regency_code, district_code, region_code] && {_REGIONS}, false)"
 
 
 def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_visible: str = "") -> None:
@@ -28,16 +30,28 @@ def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_vis
         )
         op.execute(f"CREATE INDEX ix_{table}_{column} ON {table} ({column}, created_at, id)")
     op.execute(f"CREATE INDEX ix_{table}_created_at ON {table} (created_at, id)")
-    inside = f"({_INSIDE}) OR (agency_id = {_AGENCY} AND submitted_at IS NOT NULL)" if addressed_to_agency else _INSIDE
+    inside = f"({INSIDE}) OR (agency_id = {_AGENCY} AND submitted_at IS NOT NULL)" if addressed_to_agency else INSIDE
     force_policy(table, f"({inside}) OR {or_visible}" if or_visible else inside)
 
 
-def force_policy(table: str, visible: str) -> None:
-    """Everyone but the owner sees and writes only rows for which `visible` holds."""
+def force_policy(table: str, visible: str, *, writable: str | None = None) -> None:
+    """Everyone but the owner sees only rows for which `visible` holds, and writes only `writable` ones (the same)."""
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY region_scope ON {table} TO {APP} USING ({visible}) WITH CHECK ({visible})")
+    op.execute(f"CREATE POLICY region_scope ON {table} TO {APP} USING ({visible}) WITH CHECK ({writable or visible})")
     op.execute(f"CREATE POLICY owner ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
+
+
+def replace_policy(table: str, visible: str, *, writable: str | None = None) -> None:
+    """Another rule for a table that has one."""
+    op.execute(f"ALTER POLICY region_scope ON {table} USING ({visible}) WITH CHECK ({writable or visible})")
+
+
+def drop_policy(table: str) -> None:
+    for policy in ("region_scope", "owner"):
+        op.execute(f"DROP POLICY {policy} ON {table}")
+    op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
 
 
 def audit(table: str, *hidden: str) -> None:

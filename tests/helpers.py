@@ -50,7 +50,8 @@ async def add_user(
     user_id, session_id, number = uuid4(), uuid4(), next(_serial)
     await owner.execute(
         "INSERT INTO users (id, version, username, full_name, role, region_code, agency_id, position_title, "
-        "employee_number, password_hash, must_change_password) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false)",
+        "employee_number, password_hash, must_change_password, otp_confirmed_at) "
+        "VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false, now())",
         user_id,
         username or f"{role}.{number}",
         full_name or f"Petugas {number}",
@@ -62,7 +63,8 @@ async def add_user(
         password_hash,
     )
     await owner.execute(
-        "INSERT INTO user_sessions (id, user_id, expires_at) VALUES ($1, $2, now() + interval '1 day')",
+        "INSERT INTO user_sessions (id, user_id, expires_at, strong_at) "
+        "VALUES ($1, $2, now() + interval '1 day', now())",
         session_id,
         user_id,
     )

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from tksk_api import __version__
 from tksk_api.errors import PROBLEMS
 from tksk_api.http.routing import PUBLIC, Route
-from tksk_api.security.permissions import Permission, roles_with
+from tksk_api.security.permissions import MACHINE_SCOPES, Permission, roles_with
 from tksk_api.services import SERVICES, Service
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -148,7 +148,9 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
         operation["security"] = []
     else:
         operation["security"] = [{"bearer": []}]
-        operation["description"] = _with_permission(operation.get("description", ""), Permission.named(permission))
+        operation["description"] = _with_permission(
+            operation.get("description", ""), Permission.named(permission), fresh=operation.get("x-step-up", False)
+        )
     if "If-Match" in names and method != "put":
         next(p for p in parameters if p["name"] == "If-Match")["required"] = True
     is_keyed = method == "post" and permission != PUBLIC
@@ -171,9 +173,13 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     _announce_etag(path, operation, names)
 
 
-def _with_permission(description: str, permission: Permission) -> str:
+def _with_permission(description: str, permission: Permission, *, fresh: bool) -> str:
     roles = ", ".join(roles_with(permission))
-    return f"{description}\n\nPermission `{permission}`: {permission.meaning}. Roles: {roles}.".strip()
+    machines = " Machine clients: as a scope." if permission in MACHINE_SCOPES else ""
+    step_up = " Needs a proof of identity of a moment ago (`POST /v1/auth/step-up`)." if fresh else ""
+    return (
+        f"{description}\n\nPermission `{permission}`: {permission.meaning}. Roles: {roles}.{machines}{step_up}".strip()
+    )
 
 
 def _respond(operation: dict[str, Any], statuses: set[str]) -> None:

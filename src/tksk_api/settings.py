@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     refresh_idle_days: int = Field(default=14, ge=1)
     refresh_absolute_days: int = Field(default=60, ge=1)
     refresh_grace_seconds: int = Field(default=30, ge=0)
+    otp_required: bool = Field(
+        default=True, description="administrators, signatories and auditors must enrol a one-time code"
+    )
+    step_up_minutes: int = Field(default=15, ge=1, description="reveal and sign need a proof this fresh")
     setup_secret_hours: int = Field(default=72, ge=1)
     verification_per_minute: int = Field(default=60, ge=1)
     metrics_token: SecretStr | None = None

@@ -178,9 +178,14 @@ async def test_every_read_of_a_person_leaves_an_access_row(as_, owner):
     await tksk.get(URL)
     await tksk.post(f"{URL}/search", json={"name": "siti"})
     rows = await owner.fetch(
-        "SELECT operation, subject_ids FROM access_log WHERE user_id = $1 ORDER BY id", tksk.user_id
+        "SELECT operation, action, subject_ids FROM access_log WHERE user_id = $1 ORDER BY id", tksk.user_id
     )
-    assert [row["operation"] for row in rows] == ["get_beneficiary", "list_beneficiaries", "search_beneficiaries"]
+    assert [(row["operation"], row["action"]) for row in rows] == [
+        ("create_beneficiary", "create"),
+        ("get_beneficiary", "read"),
+        ("list_beneficiaries", "read"),
+        ("search_beneficiaries", "read"),
+    ]
     assert all([str(i) for i in row["subject_ids"]] == [created["id"]] for row in rows)
 
 

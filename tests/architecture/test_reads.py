@@ -35,6 +35,7 @@ SCOPES = [
     RegionScope((SRENGSEM,)),
     RegionScope((PANJANG, AMPENAN)),
     RegionScope((), str(uuid4())),
+    RegionScope((PANJANG,), None, (str(uuid4()),)),
     RegionScope(()),
 ]
 # Statements of each GET that is not one compiled read: 0 asks nobody, more than 1 enters first, or reads twice.
@@ -209,6 +210,7 @@ async def scans_of(connection: asyncpg.Connection, resource: Resource, scope: Re
         *admission.arguments(read=True),
         list(scope.regions),
         scope.agency_id,
+        list(scope.granted),
         *arguments,
     )
     return set(scans(json.loads(plan)[0]["Plan"]))

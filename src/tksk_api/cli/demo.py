@@ -99,7 +99,9 @@ def _run(folder: Path, app_url: str, port: int, password: str, chapters: list[st
     with suppress(FileExistsError):
         create_key_file(key_file)
     url = f"http://127.0.0.1:{port}"
-    settings = Settings(database_url=SecretStr(app_url), key_file=key_file, public_url=url, log_level="WARNING")
+    settings = Settings(
+        database_url=SecretStr(app_url), key_file=key_file, public_url=url, log_level="WARNING", otp_required=False
+    )
     quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "proxy_headers": False}
     server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, **quiet))
     thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)

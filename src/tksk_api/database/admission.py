@@ -8,24 +8,31 @@ from tksk_api.database.scope import RegionScope
 from tksk_api.errors import DomainError
 
 ENTER = (
-    "SELECT * FROM app.enter(CAST({session} AS uuid), CAST({roles} AS text[]), CAST({request} AS uuid), "
-    "CAST({operation} AS text), CAST({read} AS boolean))"
+    "SELECT * FROM app.enter(CAST({session} AS uuid), CAST({roles} AS text[]), CAST({permission} AS text), "
+    "CAST({request} AS uuid), CAST({operation} AS text), CAST({read} AS boolean))"
 )
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What a request brings along: its verified session, and the roles that may perform the operation."""
+    """What a request brings along: its verified session, and what the operation asks of the caller.
+
+    `roles` may perform it, machine clients need `permission` among their scopes. `otp_roles` must have enrolled a
+    one-time code. `step_up_seconds`: how recently the caller must have proven themselves; None: any session will do.
+    `opening` marks the operations of a session that is not complete yet: change the password, enrol a code.
+    """
 
     session_id: UUID
     roles: tuple[str, ...]
     permission: str
     request_id: UUID
     operation: str
-    allow_password_change: bool = False
+    opening: bool = False
+    otp_roles: frozenset[str] = frozenset()
+    step_up_seconds: int | None = None
 
     def arguments(self, *, read: bool) -> tuple[Any, ...]:
-        return (self.session_id, list(self.roles), self.request_id, self.operation, read)
+        return (self.session_id, list(self.roles), self.permission, self.request_id, self.operation, read)
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,29 @@ class Principal:
 def admit(admission: Admission, row: Any | None) -> Principal:
     """Turn the row of `app.enter` into a principal.
 
-    Raises `unauthenticated` (session ended, user disabled), `permission_denied` or `password_change_required`.
+    Raises `unauthenticated` (session ended, user disabled, client revoked), `permission_denied`,
+    `password_change_required`, `otp_enrolment_required` or `step_up_required` (RFC 9470).
     """
     if row is None or row["user_id"] is None:
         raise DomainError("unauthenticated")
     if not row["allowed"]:
         raise DomainError("permission_denied", permission=admission.permission)
-    if row["must_change_password"] and not admission.allow_password_change:
-        raise DomainError("password_change_required")
+    if not admission.opening:
+        if row["must_change_password"]:
+            raise DomainError("password_change_required")
+        if not row["otp_enrolled"] and row["role"] in admission.otp_roles:
+            raise DomainError("otp_enrolment_required")
+    allowed_age, age = admission.step_up_seconds, row["strong_seconds"]
+    if allowed_age is not None and (age is None or age > allowed_age):
+        raise DomainError("step_up_required", max_age=allowed_age)
     agency = row["agency_id"]
     return Principal(
         user_id=row["user_id"],
         session_id=admission.session_id,
         role=row["role"],
-        scope=RegionScope(tuple(row["regions"]), str(agency) if agency else None),
+        scope=RegionScope(
+            tuple(row["regions"]), str(agency) if agency else None, tuple(str(key) for key in row["granted"])
+        ),
         region_code=row["region_code"],
         must_change_password=row["must_change_password"],
     )

@@ -37,8 +37,8 @@ from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.errors import DomainError, not_found
 
 _DIALECT: Any = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_ADMIT = ENTER.format(session="$1", roles="$2", request="$3", operation="$4", read="$5")
-_ADMIT_ARGUMENTS = 7  # the five of app.enter, then the scope the statement was compiled for
+_ADMIT = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
+_ADMIT_ARGUMENTS = 9  # the six of app.enter, then the scope the statement was compiled for
 
 
 @dataclass(frozen=True)
@@ -128,18 +128,17 @@ class Resource:
             for name in self.schema.model_fields
         ]
 
-    def select(self, scope: RegionScope) -> Select[Any]:
+    def select(self, scope: RegionScope, *, grants: bool = False) -> Select[Any]:
         statement = select(*self.projection()).where(*self.where)
         if self.scoped:
-            statement = statement.where(
-                scope.predicate(self.scope_table if self.scope_table is not None else self.table)
-            )
+            table = self.scope_table if self.scope_table is not None else self.table
+            statement = statement.where(scope.predicate(table, grants=grants))
         return statement.select_from(self.source if self.source is not None else self.table)
 
     def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
         """`body, version, subject` of the row whose key is bound as `key`."""
         key = self.table.c[self.key]
-        rows = self.select(scope).where(key == bindparam("key", type_=key.type)).limit(1)
+        rows = self.select(scope, grants=True).where(key == bindparam("key", type_=key.type)).limit(1)
         if admitted:
             rows = rows.where(literal_column("caller.allowed"))
         row = rows.subquery("r")
@@ -192,7 +191,10 @@ class Resource:
             compiled: Any = build().compile(dialect=_DIALECT)
             sql = str(compiled)
             if wrap is not None:
-                sql = wrap.format(inner=re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql))
+                inner = re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql)
+                names = compiled.positiontup
+                key_place = f"${names.index('key') + 1 + _ADMIT_ARGUMENTS}" if "key" in names else "NULL::uuid"
+                sql = wrap.format(inner=inner, key=key_place)
             statement = _Compiled(sql, tuple(compiled.positiontup), compiled.params)
             self._statements[key] = statement
         return statement
@@ -243,26 +245,36 @@ class Resource:
 
 
 _LOG = """, logged AS (
-    INSERT INTO access_log (user_id, session_id, role, request_id, operation, subject_ids)
-    SELECT caller.user_id, $1, caller.role, $3, $4, {subjects} FROM caller, found WHERE {when})"""
+    INSERT INTO access_log (user_id, session_id, role, actor_region, request_id, operation, object_id, subject_ids,
+                            outcome)
+    SELECT caller.user_id, $1, caller.role, array_to_string(caller.regions, ','), $4, $5, {asked}, {subjects}, {outcome}
+      FROM caller {found})"""
 
 
-def _wrap(*, logged: str, when: str) -> str:
+_SAME_SCOPE = "caller.regions = $7 AND caller.agency_id IS NOT DISTINCT FROM $8 AND caller.granted = $9"
+_LOG_ONE = _LOG.format(
+    asked="{key}",
+    subjects="CASE WHEN found.subject IS NULL THEN '{{}}' ELSE ARRAY[found.subject] END",
+    outcome="CASE WHEN found.body IS NULL THEN 'not_found' ELSE 'ok' END",
+    found=f"LEFT JOIN found ON true WHERE caller.allowed AND {_SAME_SCOPE}",
+)
+_LOG_PAGE = _LOG.format(
+    asked="NULL::uuid", subjects="found.subjects", outcome="'ok'", found=", found WHERE found.found > 0"
+)
+
+
+def _wrap(log: str) -> str:
     # LATERAL with a reference to `caller` and a LIMIT inside keeps the order: first app.enter, then the rows.
-    log = _LOG.format(subjects=logged, when=when) if logged else ""
     return (
         f"WITH caller AS MATERIALIZED ({_ADMIT}), "
         "found AS MATERIALIZED (SELECT x.* FROM caller CROSS JOIN LATERAL ({inner}) x "
-        "WHERE caller.allowed AND caller.regions = $6 AND caller.agency_id IS NOT DISTINCT FROM $7)"
+        f"WHERE caller.allowed AND {_SAME_SCOPE})"
         f"{log} SELECT caller.*, found.* FROM caller LEFT JOIN found ON true"
     )
 
 
-_WRAP_ONE = {
-    True: _wrap(logged="ARRAY[found.subject]", when="found.subject IS NOT NULL"),
-    False: _wrap(logged="", when=""),
-}
-_WRAP_PAGE = {True: _wrap(logged="found.subjects", when="found.found > 0"), False: _wrap(logged="", when="")}
+_WRAP_ONE = {True: _wrap(_LOG_ONE), False: _wrap("")}
+_WRAP_PAGE = {True: _wrap(_LOG_PAGE), False: _wrap("")}
 
 
 class ReadPool:
@@ -352,7 +364,14 @@ class Reader:
             statement = resource.compiled((kind, scope.shape), lambda scope=scope: build(scope), wrap=wrap)  # type: ignore[misc]
             arguments = statement.arguments({**values, **dict(scope.parameters())})
             row = await self.pool.fetchrow(
-                statement.sql, [*admission.arguments(read=True), list(scope.regions), scope.agency_id, *arguments]
+                statement.sql,
+                [
+                    *admission.arguments(read=True),
+                    list(scope.regions),
+                    scope.agency_id,
+                    list(scope.granted),
+                    *arguments,
+                ],
             )
             hint = self._remember(admit(admission, row))
             if hint == scope:

@@ -15,7 +15,7 @@ from tksk_api.database.scope import NATION, NATIONAL, RegionScope
 from tksk_api.database.tables import AddressedToAgency, RegionScoped, scoped_tables
 from tksk_api.errors import DomainError
 
-_ENTER = ENTER.format(session="$1", roles="$2", request="$3", operation="$4", read="$5")
+_ENTER = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
 _ENTER_SYSTEM = text("SELECT app.enter_system(CAST(:operation AS text), CAST(:request AS uuid))")
 
 
@@ -100,7 +100,10 @@ async def enter(factory: async_sessionmaker[AsyncSession], admission: Admission)
     Raises what `admit` raises.
     """
     async with _begun(factory, lambda c: c.exec_driver_sql(_ENTER, admission.arguments(read=False))) as (session, row):
-        principal = admit(admission, row.mappings().first())
+        found = row.mappings().first()
+        if found is not None and not found["allowed"]:
+            await session.commit()  # the refusal leaves its row in the access log
+        principal = admit(admission, found)
         session.info.update(scope=principal.scope, principal=principal, admission=admission)
         yield session
 

@@ -114,7 +114,10 @@ def problem_headers(error: DomainError) -> dict[str, str]:
     status = PROBLEMS[error.code].status
     headers = {"Cache-Control": "no-store"}
     if status == 401:
-        detail = ', error="invalid_token"' if error.code == "unauthenticated" else ""
+        detail = {
+            "unauthenticated": ', error="invalid_token"',
+            "step_up_required": f', error="insufficient_user_authentication", max_age={error.facts.get("max_age")}',
+        }.get(error.code, "")  # RFC 6750 §3.1, RFC 9470 §3
         headers["WWW-Authenticate"] = f'Bearer realm="tksk"{detail}'
     if "retry_after" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after"])

@@ -16,7 +16,7 @@ from starlette.types import Scope
 from tksk_api.database.admission import Admission
 from tksk_api.errors import DomainError
 from tksk_api.http.limits import JSON, MERGE_PATCH, check_path, check_query, read_json
-from tksk_api.security.permissions import Permission, roles_with
+from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
 
 PUBLIC: Literal["public"] = "public"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +47,7 @@ class Route(APIRoute):
         permission = (self.openapi_extra or {})["x-permission"]
         admitted = None if permission == PUBLIC else Permission.named(permission)
         roles = roles_with(admitted) if admitted else ()
+        step_up = bool((self.openapi_extra or {}).get("x-step-up"))
         parameters = list(_parameters(self.dependant))
         modelled = any(_is_model(parameter) for parameter in parameters)
         known = None if modelled else frozenset(parameter.alias for parameter in parameters)
@@ -56,13 +57,16 @@ class Route(APIRoute):
             if admitted is not None:
                 credentials = _credentials(request)
                 request.state.credentials = credentials
+                settings = request.app.state.house.settings
                 request.state.admission = Admission(
                     session_id=credentials.session_id,
                     roles=roles,
                     permission=permission,
                     request_id=UUID(request.scope["request_id"]),
                     operation=self.name,
-                    allow_password_change=admitted is Permission.SIGNED_IN,
+                    opening=admitted is Permission.SIGNED_IN,
+                    otp_roles=OTP_ROLES if settings.otp_required else frozenset(),
+                    step_up_seconds=settings.step_up_minutes * 60 if step_up else None,
                 )
             check_path(request)
             if request.scope["query_string"]:
@@ -118,5 +122,7 @@ class Router(APIRouter):
 
     def _operation(self, method: str, path: str, permission: str, kwargs: dict[str, Any]) -> Callable[[F], F]:
         extra = {**kwargs.pop("openapi_extra", {}), "x-permission": str(permission)}
+        if kwargs.pop("step_up", False):  # the caller must have proven themselves a moment ago
+            extra["x-step-up"] = True
         declare: Callable[[F], F] = super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
         return declare

@@ -112,6 +112,7 @@ async def delete_beneficiary(session: SessionDep, id: UUID, version: IfMatch) ->
 @router.post(
     "/beneficiaries/{id}/reveal",
     permission=Permission.BENEFICIARY_REVEAL,
+    step_up=True,
     response_model=Revealed,
     summary="Reveal identity numbers",
 )

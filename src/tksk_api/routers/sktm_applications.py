@@ -169,7 +169,13 @@ async def reject_sktm_application(
     return reply(session, request, await service.reject(session, id, version, body))
 
 
-@router.post(URL + "/{id}/sign", permission=Permission.SKTM_SIGN, response_model=SktmApplicationRead, summary="Sign")
+@router.post(
+    URL + "/{id}/sign",
+    permission=Permission.SKTM_SIGN,
+    step_up=True,
+    response_model=SktmApplicationRead,
+    summary="Sign",
+)
 async def sign_sktm_application(
     session: SessionDep, house: HouseDep, request: Request, id: UUID, version: IfMatch
 ) -> Response:

@@ -45,6 +45,17 @@ class Permission(StrEnum):
     BENEFICIARY_MOVE = "beneficiary:move", "Record that a person moved to another village"
     BENEFICIARY_DELETE = "beneficiary:delete", "Withdraw a wrongly registered person"
     BENEFICIARY_REVEAL = "beneficiary:reveal", "Read a full NIK or family card number, with purpose and reason"
+    BENEFICIARY_EXISTS = "beneficiary:exists", "Ask whether somebody with a NIK is registered anywhere; recorded"
+    BENEFICIARY_STATEMENT = "beneficiary:statement", "Give a person the statement of their own data; recorded"
+    GRANT_READ = "access_grant:read", "See who read people of one's own area from outside it"
+    GRANT_CREATE = "access_grant:create", "Break the glass: read one person outside one's own area, with a reason"
+    GRANT_REVOKE = "access_grant:revoke", "End such a grant for a person of one's own area"
+    PRIVACY_READ = "privacy_request:read", "See the requests people made about their own data"
+    PRIVACY_CREATE = "privacy_request:create", "Take in a person's request about their own data"
+    PRIVACY_DECIDE = "privacy_request:decide", "Fulfil or refuse such a request"
+    CLIENT_READ = "client:read", "See machine clients of one's own area"
+    CLIENT_MANAGE = "client:manage", "Create, renew and end machine clients of one's own area"
+    AUDIT_READ = "audit:read", "Read the access log"
     VISIT_READ = "visit:read", "See home visits"
     VISIT_WRITE = "visit:write", "Plan, change and complete home visits"
     POLICY_READ = "sktm_policy:read", "See the SKTM policies"
@@ -78,12 +89,14 @@ _KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
 _REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
 _HOLDS_LETTERS = {_P.SKTM_PRINT}
-_OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW}
+_OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW, _P.GRANT_READ}
+_OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS}
+_MACHINES = {_P.CLIENT_READ, _P.CLIENT_MANAGE}
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.ADMIN: frozenset(_KNOWS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}),
-    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ}),
-    Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE),
+    Role.ADMIN: frozenset(_KNOWS | _MACHINES | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}),
+    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.GRANT_READ}),
+    Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES),
     Role.REGENCY_OFFICE: frozenset(
         _KNOWS
         | _SEES
@@ -92,6 +105,10 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | {
             _P.BENEFICIARY_DELETE,
             _P.BENEFICIARY_REVEAL,
+            _P.BENEFICIARY_STATEMENT,
+            _P.GRANT_CREATE,
+            _P.PRIVACY_CREATE,
+            _P.PRIVACY_DECIDE,
             _P.SKTM_REVOKE,
             _P.REFERRAL_CREATE,
             _P.REFERRAL_ANSWER,
@@ -103,7 +120,14 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VILLAGE_HEAD: frozenset(
         _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
     ),
-    Role.VILLAGE_CLERK: frozenset(_KNOWS | _SEES | _HOLDS_LETTERS | _REGISTERS | _HANDLES),
+    Role.VILLAGE_CLERK: frozenset(
+        _KNOWS
+        | _SEES
+        | _HOLDS_LETTERS
+        | _REGISTERS
+        | _HANDLES
+        | {_P.BENEFICIARY_EXISTS, _P.PRIVACY_READ, _P.PRIVACY_CREATE}
+    ),
     Role.TKSK: frozenset(
         _KNOWS
         | _SEES
@@ -111,10 +135,26 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _REGISTERS
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
+        | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE}
+        | {_P.PRIVACY_READ, _P.PRIVACY_CREATE}
     ),
     Role.AGENCY: frozenset(_KNOWS | {_P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
-    Role.AUDITOR: frozenset(_KNOWS | _SEES | {_P.USER_READ}),
+    Role.AUDITOR: frozenset(
+        _KNOWS | _SEES | {_P.USER_READ, _P.CLIENT_READ, _P.GRANT_READ, _P.PRIVACY_READ, _P.AUDIT_READ}
+    ),
 }
+
+# Whoever may do one of these must sign in with a one-time code too (ASVS 5 V6.3.3): administrators, signatories,
+# and whoever decides about or looks through many people's data.
+_OTP_PERMISSIONS = {_P.USER_MANAGE, _P.CLIENT_MANAGE, _P.SKTM_SIGN, _P.PRIVACY_DECIDE, _P.AUDIT_READ}
+OTP_ROLES: frozenset[str] = frozenset(role for role, granted in ROLE_PERMISSIONS.items() if granted & _OTP_PERMISSIONS)
+
+# What a machine client may be given as a scope. Revealing, signing, deciding and managing need a person.
+MACHINE_SCOPES: frozenset[Permission] = frozenset(
+    _SEES
+    | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE, _P.VISIT_WRITE}
+    | {_P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE, _P.USER_READ}
+)
 
 # The level of region a role works in; None: the nation, or for agencies the place they serve.
 ROLE_REGION_LEVEL: Mapping[Role, str | None] = {

@@ -27,6 +27,7 @@ class Beneficiary(Record, RegionScoped, table=True):
             postgresql_ops={"search_name": "gin_trgm_ops"},
         ),
         sa.Index("ix_beneficiaries_birth_date", "birth_date"),
+        {"info": {"reached_by_grant": True}},
     )
 
     nik_cipher: bytes | None = None
@@ -53,3 +54,4 @@ class Beneficiary(Record, RegionScoped, table=True):
     deleted_at: datetime | None = moment()
     moved_at: datetime | None = moment()
     moved_by: UUID | None = Field(default=None, sa_type=PgUuid)
+    restricted_at: datetime | None = moment()

@@ -18,6 +18,7 @@ async def record_access(
     purpose: str,
     reason: str | None = None,
     fields: Sequence[str] | None = None,
+    action: str = "read",
 ) -> None:
     """Leave an access row in the writer's transaction (UU 27/2022 Pasal 31)."""
     principal, admission = principal_of(session), session.info["admission"]
@@ -29,8 +30,10 @@ async def record_access(
             "user_id": principal.user_id,
             "session_id": principal.session_id,
             "role": principal.role,
+            "actor_region": ",".join(principal.scope.regions),
             "request_id": admission.request_id,
             "operation": admission.operation,
+            "action": action,
             "subject_ids": list(subjects),
             "fields": sorted(fields) if fields else None,
             "purpose": purpose,

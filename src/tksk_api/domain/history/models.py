@@ -55,21 +55,32 @@ class Transition(Table, table=True):
 
 
 class Access(Table, table=True):
-    """Somebody looked at people's data: which operation, whom, and for what purpose."""
+    """Somebody read, wrote or was refused: who, in which role and area, which operation, whom, and for what purpose.
+
+    Compiled reads write it themselves, the trigger `app.record_access` for every write, `app.enter` for refusals.
+    """
 
     __tablename__ = "access_log"
+    __table_args__ = (
+        sa.Index("ix_access_log_subject_ids", "subject_ids", postgresql_using="gin"),
+        sa.Index("ix_access_log_user_id", "user_id", "id"),
+    )
 
     id: int = Field(default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)])
-    at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
-    user_id: UUID = Field(sa_type=PgUuid)
+    at: datetime = moment(sa_column_kwargs={"server_default": func.clock_timestamp(), "nullable": False})
+    user_id: UUID | None = Field(default=None, sa_type=PgUuid)
     session_id: UUID | None = Field(default=None, sa_type=PgUuid)
     role: str = Field(sa_type=Text)
+    actor_region: str | None = Field(default=None, sa_type=Text)
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
     operation: str = Field(sa_type=Text)
+    action: str = Field(default="read", sa_type=Text, sa_column_kwargs={"server_default": "read"})
+    object_id: UUID | None = Field(default=None, sa_type=PgUuid)
     subject_ids: list[UUID] = uuid_array()
     fields: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))
-    purpose: str | None = Field(default=None, sa_type=Text)
+    purpose: str = Field(default="service", sa_type=Text, sa_column_kwargs={"server_default": "service"})
     reason: str | None = Field(default=None, sa_type=Text)
+    outcome: str = Field(default="ok", sa_type=Text, sa_column_kwargs={"server_default": "ok"})
 
 
 class IdempotencyKey(Table, table=True):

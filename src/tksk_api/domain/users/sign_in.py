@@ -59,7 +59,11 @@ async def sign_in(session: AsyncSession, login: Login, passwords: Passwords, lif
         raise DomainError("credentials_refused")
     now = datetime.now(UTC)
     family = UserSession(
-        id=new_id(), user_id=account.id, device_name=login.device_name, expires_at=now + lifetimes.absolute
+        id=new_id(),
+        user_id=account.id,
+        device_name=login.device_name or "-",
+        expires_at=now + lifetimes.absolute,
+        strong_at=now,
     )
     session.add(family)
     await session.flush()

@@ -1,0 +1,27 @@
+"""Counters of requests, shared by all processes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import ops
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "rate_limits",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("window_start", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "window_start", name="pk_rate_limits"),
+        prefixes=["UNLOGGED"],
+    )
+    ops.grant("rate_limits", "SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def downgrade() -> None:
+    op.drop_table("rate_limits")

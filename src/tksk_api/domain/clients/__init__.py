@@ -1,0 +1,1 @@
+"""Machine clients of other systems."""

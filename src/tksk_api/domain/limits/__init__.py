@@ -1,0 +1,1 @@
+"""Counters of requests, shared by all processes."""
