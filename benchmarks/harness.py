@@ -143,7 +143,8 @@ async def add_user(connection: Any, role: str, region: str, number: int = 1) -> 
     user_id, session_id = uuid4(), uuid4()
     await connection.execute(
         "INSERT INTO users (id, version, username, full_name, role, region_code, position_title, employee_number, "
-        "must_change_password) VALUES ($1, 1, $2, $3, $4, $5, 'Lurah', '197001012000031001', false)",
+        "must_change_password, otp_confirmed_at) "
+        "VALUES ($1, 1, $2, $3, $4, $5, 'Lurah', '197001012000031001', false, now())",
         user_id,
         f"{role}.{number}",
         f"Petugas {number}",
@@ -151,7 +152,8 @@ async def add_user(connection: Any, role: str, region: str, number: int = 1) -> 
         region,
     )
     await connection.execute(
-        "INSERT INTO user_sessions (id, user_id, expires_at) VALUES ($1, $2, now() + interval '1 day')",
+        "INSERT INTO user_sessions (id, user_id, expires_at, strong_at) "
+        "VALUES ($1, $2, now() + interval '1 day', now())",
         session_id,
         user_id,
     )

@@ -64,5 +64,13 @@ def audit(table: str, *hidden: str) -> None:
     op.execute(f"CREATE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION app.touch()")
 
 
+def log_access(table: str, subject: str) -> None:
+    """An access row for every write; `subject` is the column that names the people the row is about."""
+    op.execute(
+        f"CREATE TRIGGER record_access AFTER INSERT OR UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION app.record_access('{subject}')"
+    )
+
+
 def grant(table: str, *privileges: str) -> None:
     op.execute(f"GRANT {', '.join(privileges)} ON {table} TO {APP}")

@@ -131,10 +131,7 @@ def upgrade() -> None:
     op.execute("REVOKE ALL ON FUNCTION app.record_access, app.find_person, app.break_glass FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION app.find_person, app.break_glass TO {ops.APP}")
     for table, column in _SUBJECTS.items():
-        op.execute(
-            f"CREATE TRIGGER record_access AFTER INSERT OR UPDATE OR DELETE ON {table} "
-            f"FOR EACH ROW EXECUTE FUNCTION app.record_access('{column}')"
-        )
+        ops.log_access(table, column)
 
 
 def downgrade() -> None:

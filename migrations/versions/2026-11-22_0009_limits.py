@@ -14,10 +14,10 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "rate_limits",
+        sa.Column("window_end", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("window_start", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "window_start", name="pk_rate_limits"),
+        sa.PrimaryKeyConstraint("window_end", "key", name="pk_rate_limits"),
         prefixes=["UNLOGGED"],
     )
     ops.grant("rate_limits", "SELECT", "INSERT", "UPDATE", "DELETE")

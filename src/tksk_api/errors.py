@@ -386,6 +386,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
     "region_level": ("Peran ini memerlukan wilayah tingkat {level}.", "This role needs a region of level {level}."),
+    "already_visible": (
+        "Orang ini terdaftar di wilayah Anda; tidak perlu izin khusus.",
+        "This person is registered in your own area; no grant is needed.",
+    ),
     "outside_scope": ("Di luar wilayah kerja Anda.", "Outside your area of work."),
     "nik_format": (
         "NIK harus 16 angka sebagai teks dan tidak diawali 0.",

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from tksk_api import domain
 from tksk_api.routers import (
+    access_grants,
     activities,
     agencies,
     auth,
@@ -42,7 +43,7 @@ SERVICES: Mapping[str, Service] = {
         (auth.router, auth.well_known, me.router, users.router, regions.router, reference.router),
     ),
     "registry": Service(
-        "Registry", "People in need and the home visits paid to them.", (beneficiaries.router, visits.router)
+        "Registry", "People in need and the home visits paid to them.", (beneficiaries.router, access_grants.router, visits.router)
     ),
     "sktm": Service(
         "SKTM",

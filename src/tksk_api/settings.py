@@ -51,6 +51,12 @@ class Settings(BaseSettings):
         default=True, description="administrators, signatories and auditors must enrol a one-time code"
     )
     step_up_minutes: int = Field(default=15, ge=1, description="reveal and sign need a proof this fresh")
+    exists_per_hour: int = Field(default=60, ge=1, description="questions whether a NIK is registered, per user")
+    access_grants_per_day: int = Field(default=10, ge=1, description="times a user may break the glass")
     setup_secret_hours: int = Field(default=72, ge=1)
-    verification_per_minute: int = Field(default=60, ge=1)
+    requests_per_minute: int = Field(default=600, ge=1, description="signed-in requests, per user or machine client")
+    public_requests_per_minute: int = Field(default=300, ge=1, description="requests without a token, per address")
+    sign_in_per_minute: int = Field(default=60, ge=1, description="sign-ins, refreshes and step-ups, per address")
+    verification_per_minute: int = Field(default=60, ge=1, description="letters verified, per address")
+    reveals_per_hour: int = Field(default=60, ge=1, description="identity numbers revealed, per user")
     metrics_token: SecretStr | None = None

@@ -83,6 +83,24 @@ async def test_the_check_above_sees_a_table_left_open(owner, violation, complain
         await transaction.rollback()
 
 
+async def test_every_table_about_a_person_logs_its_writes(owner):
+    """`app.record_access` stands on each, told the column that names the person."""
+    import_models()
+    triggers = {
+        row["name"]: row["arguments"].split(b"\x00")[0].decode()
+        for row in await owner.fetch(
+            "SELECT tgrelid::regclass::text AS name, tgargs AS arguments FROM pg_trigger WHERE tgname = 'record_access'"
+        )
+    }
+    wanted = {
+        table.name: column
+        for table in Table.metadata.tables.values()
+        for column in ("beneficiary_id", "beneficiary_ids")
+        if column in table.c
+    }
+    assert triggers == wanted | {"beneficiaries": "id"}
+
+
 async def test_the_lists_name_only_existing_tables(owner):
     existing = {row["name"] for row in await owner.fetch(POLICIES)}
     assert existing >= UNSCOPED.keys() | OPEN_BY_DECISION | WITH_THEIR_RECORD | WITH_THEIR_USER | AUDITORS_ONLY

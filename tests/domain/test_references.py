@@ -47,6 +47,7 @@ OTHER_LISTS = {
     "activity_kinds",
     "assignment_sources",
     "reveal_purposes",
+    "access_grant_reasons",
 }
 CONTRACT = {
     "sktm_purposes": "education health maternity bpjs_pbi legal_aid electricity_subsidy social_aid other",

@@ -25,6 +25,7 @@ from tksk_api.domain.beneficiaries.schemas import (
     Revealed,
 )
 from tksk_api.domain.history.access import record_access
+from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
@@ -34,6 +35,7 @@ from tksk_api.security.crypto import Keyring
 
 _NIK = "beneficiaries.nik"
 _CARD = "beneficiaries.family_card"
+_HOUR_SECONDS = 3600
 # Above this package: applications and referrals know people, people do not know them.
 _IN_USE = text(
     "SELECT EXISTS (SELECT 1 FROM sktm_applications WHERE (beneficiary_id = :id OR :id = ANY (dependants)) "
@@ -141,10 +143,14 @@ async def search(reader: Reader, keyring: Keyring, body: BeneficiarySearch) -> P
     return await reader.page(resource, PageRequest(body.limit, resource.default_sort, given))
 
 
-async def reveal(session: AsyncSession, key: UUID, body: Reveal) -> Revealed:
-    """The full identity numbers asked for, after recording who read them and why (UU 27/2022 Pasal 31)."""
+async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) -> Revealed:
+    """The full identity numbers asked for, after recording who read them and why (UU 27/2022 Pasal 31).
+
+    Raises too_many_requests when the caller has revealed `per_hour` times within the hour.
+    """
     if body.purpose not in codes("reveal_purposes"):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
+    await take_strictly(session, "reveal", per_hour, _HOUR_SECONDS)
     row = await load(session, Beneficiary, key)
     await record_access(session, [row.id], purpose=body.purpose, reason=body.reason, fields=body.fields)
     keyring = keyring_of(session)
@@ -157,6 +163,11 @@ async def reveal(session: AsyncSession, key: UUID, body: Reveal) -> Revealed:
 async def full_nik(session: AsyncSession, row: Beneficiary) -> str | None:
     """The full NIK for a document the system itself makes (a letter must carry it)."""
     return _open_nik(keyring_of(session), row)
+
+
+def nik_index(keyring: Keyring, nik: str) -> bytes:
+    """The blind index under which a person with this NIK is found."""
+    return keyring.blind_index(_NIK, nik)
 
 
 async def require_visible(reader: Reader, key: UUID) -> None:

@@ -1,0 +1,65 @@
+"""Counting in the database: exactly for what enumerates people, once a second for everything else."""
+
+import math
+import time
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import ReadPool
+from tksk_api.database.session import principal_of
+from tksk_api.domain.records import keyring_of
+from tksk_api.errors import DomainError
+from tksk_api.security.crypto import Keyring
+
+_KEY_BYTES = 16
+_TAKE = (
+    "INSERT INTO rate_limits (window_end, key, used) VALUES ($1, $2, 1) "
+    "ON CONFLICT (window_end, key) DO UPDATE SET used = rate_limits.used + 1 WHERE rate_limits.used < $3 RETURNING 1"
+)
+
+
+def counter_key(keyring: Keyring, name: str, caller: str) -> bytes:
+    """The digest a caller is counted under: without the key file nobody can tell whose address or id it is."""
+    return keyring.mac("rate_limits", f"{name}\x00{caller}".encode(), _KEY_BYTES)
+
+
+def window_end(key: bytes, window_seconds: int, now: float) -> int:
+    """The second in which the running window of this key ends.
+
+    Each key has its own beginning, so that callers who were refused do not all come back in the same second.
+    """
+    offset = int.from_bytes(key[:4], "big") % window_seconds
+    return (math.floor(now - offset) // window_seconds + 1) * window_seconds + offset
+
+
+def over_quota(name: str, seconds_left: int) -> DomainError:
+    """The refusal. Its members name the policy (draft-ietf-httpapi-ratelimit-headers-11, quota-exceeded)."""
+    return DomainError("too_many_requests", retry_after=max(1, seconds_left), violated_policies=[name])
+
+
+async def take_strictly(session: AsyncSession, name: str, quota: int, window_seconds: int) -> None:
+    """Count one use by the caller of this session, in its transaction. Raises too_many_requests over the quota.
+
+    For what could be used to look through people. The counter's row stays locked until the effect is committed, so
+    requests of one caller that come together queue up here, and none of them sees a count that is too low. A request
+    that fails later takes its count back with everything else it did.
+    """
+    now = time.time()
+    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
+    end = window_end(key, window_seconds, now)
+    connection = await session.connection()
+    taken = await connection.exec_driver_sql(_TAKE, (end, key, quota))
+    if taken.first() is None:
+        raise over_quota(name, math.ceil(end - now))
+
+
+async def take_apart(session: AsyncSession, pool: ReadPool, name: str, quota: int, window_seconds: int) -> None:
+    """As `take_strictly`, but kept whatever becomes of the request: for guesses, which mostly fail.
+
+    Counted over the other pool: a request that waited for a second connection of its own could wait for itself.
+    """
+    now = time.time()
+    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
+    end = window_end(key, window_seconds, now)
+    if await pool.fetchrow(_TAKE, [end, key, quota]) is None:
+        raise over_quota(name, math.ceil(end - now))
