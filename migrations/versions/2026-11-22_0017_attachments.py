@@ -1,0 +1,19 @@
+"""Photos and papers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import ops
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
