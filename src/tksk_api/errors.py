@@ -85,6 +85,13 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Isi permintaan bukan JSON yang sah: {reason}. Perbaiki lalu kirim ulang.",
         "The request is not valid JSON: {reason}. Correct it and send it again.",
     ),
+    "malformed_upload": ProblemText(
+        400,
+        "Kiriman berkas tidak utuh",
+        "The upload is not complete",
+        "Kiriman terputus atau bukan multipart/form-data yang sah dengan satu berkas. Kirim ulang seluruhnya.",
+        "The upload broke off or is not valid multipart/form-data with one file. Send all of it again.",
+    ),
     "cursor_invalid": ProblemText(
         400,
         "Kursor halaman tidak dikenal",
@@ -105,6 +112,13 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "You are not signed in",
         "Token tidak ada, tidak sah atau sudah berakhir. Masuk kembali atau perbarui token.",
         "The token is missing, invalid or expired. Sign in again or refresh the token.",
+    ),
+    "link_refused": ProblemText(
+        401,
+        "Tautan berkas tidak berlaku",
+        "The link to the file is not valid",
+        "Tautan berlaku satu menit dan hanya bagi yang memintanya. Muat ulang lampiran untuk tautan baru.",
+        "A link is good for one minute and only for whoever asked. Reload the attachment for a new link.",
     ),
     "credentials_refused": ProblemText(
         401,
@@ -218,6 +232,22 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Pilih nama pengguna lain.",
         "Choose another user name.",
     ),
+    "district_already_held": ProblemText(
+        409,
+        "Kecamatan sudah memiliki TKSK",
+        "The district already has its officer",
+        "Pada sebagian waktu itu kecamatan ini dipegang orang lain. Akhiri dahulu penugasan itu, atau ubah tanggalnya.",
+        "Somebody else holds this district during part of that time. End that assignment first, or change the dates.",
+    ),
+    "assignment_overlaps": ProblemText(
+        409,
+        "Petugas sudah memiliki penugasan",
+        "The officer already has an assignment",
+        "Pada sebagian waktu itu petugas ini memegang kecamatan lain, atau sudah memiliki penugasan yang sama di sini. "
+        "Akhiri dahulu penugasan itu, atau ubah tanggal.",
+        "During part of that time this officer holds another district, or has the same assignment here already. "
+        "End that one first, or change the dates.",
+    ),
     "transition_refused": ProblemText(
         409,
         "Langkah ini belum atau tidak lagi mungkin",
@@ -239,6 +269,20 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Orang ini memiliki permohonan, surat atau rujukan yang berjalan. Batalkan atau cabut dahulu.",
         "This person has a running application, letter or referral. Cancel or revoke it first.",
     ),
+    "attachment_in_use": ProblemText(
+        409,
+        "Lampiran masih menjadi bukti",
+        "The attachment is still evidence",
+        "Permohonan, rujukan, kunjungan atau kegiatan yang sudah diajukan atau selesai merujuk padanya.",
+        "An application, referral, visit or activity that was submitted or completed refers to it.",
+    ),
+    "attachment_quota_exceeded": ProblemText(
+        409,
+        "Ruang lampiran wilayah habis",
+        "The region's space for attachments is used up",
+        "Hapus lampiran yang tidak diperlukan, atau minta admin menambah ruang kabupaten/kota ini.",
+        "Delete attachments nobody needs, or ask the administrator for more space for this regency.",
+    ),
     "duplicate_application": ProblemText(
         409,
         "Sudah ada permohonan yang berjalan",
@@ -259,6 +303,13 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "The page cursor has expired",
         "Mulai lagi dari halaman pertama.",
         "Start again from the first page.",
+    ),
+    "content_damaged": ProblemText(
+        410,
+        "Berkas rusak atau hilang",
+        "The file is damaged or lost",
+        "Isi yang tersimpan tidak dapat dibuktikan utuh, jadi tidak diberikan. Beri tahu admin; lampirkan lagi.",
+        "The stored content cannot be proven intact, so it is not given. Tell the administrator; attach it again.",
     ),
     "stale_version": ProblemText(
         412,
@@ -455,6 +506,47 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Permohonan SKTM ini milik orang lain.",
         "This SKTM application is somebody else's.",
     ),
+    "partner_inactive": ("Mitra ini sudah tidak aktif.", "This partner is no longer active."),
+    "unit_mismatch": ("Jenis mitra ini adalah {unit}.", "This type of partner is a {unit}."),
+    "search_needs_area": (
+        "Nama dicari di satu tempat: sebutkan serving, atau region_code kabupaten/kota atau di bawahnya.",
+        "A name is looked for near a place: give serving, or the region_code of a regency or below.",
+    ),
+    "only_for_lks": ("Hanya untuk jenis lks; hilangkan.", "Only for the type lks; leave it out."),
+    "only_when_ended": (
+        "Hanya untuk mitra yang tidak aktif; kirim is_active false.",
+        "Only for a partner that is not active; send is_active false.",
+    ),
+    "not_an_officer": ("Harus pengguna aktif dengan peran tksk.", "Must be an active user with the role tksk."),
+    "only_for_acting": ("Hanya untuk penugasan acting; hilangkan.", "Only for acting cover; leave it out."),
+    "cover_too_long": ("Paling lama {max} hari.", "At most {max} days."),
+    "in_past": ("Hari ini atau sesudahnya.", "Today or later."),
+    "after_end": ("Penugasan sudah berakhir pada {end}.", "It ends on {end} already."),
+    "one_owner": (
+        "Isi tepat satu: beneficiary_id, visit_id atau activity_id.",
+        "Give exactly one of beneficiary_id, visit_id or activity_id.",
+    ),
+    "file_empty": ("Berkas kosong.", "The file is empty."),
+    "file_type_refused": (
+        "Hanya JPEG, PNG, WebP atau PDF; ini {found}. Pada iPhone pilih Pengaturan, Kamera, Paling Kompatibel.",
+        "Only JPEG, PNG, WebP or PDF; this is {found}. On an iPhone choose Settings, Camera, Most Compatible.",
+    ),
+    "file_two_faced": (
+        "Berkas ini sekaligus berkas jenis lain; simpan ulang sebagai foto atau PDF biasa.",
+        "The file is a file of another kind as well; save it again as a plain photo or PDF.",
+    ),
+    "file_damaged": (
+        "Berkas rusak, terpotong atau terlalu rumit; ambil foto atau simpan ulang.",
+        "The file is damaged, cut short or too complex; take or save it again.",
+    ),
+    "image_too_large": ("Gambar lebih dari {max} megapiksel.", "The picture has more than {max} megapixels."),
+    "photo_expected": ("Jenis lampiran ini harus berupa foto.", "This kind of attachment has to be a photo."),
+    "pdf_active": (
+        "PDF memuat skrip, lampiran atau tindakan; cetak ulang ke PDF biasa.",
+        "The PDF holds a script, an attachment or an action; print it to a plain PDF.",
+    ),
+    "pdf_encrypted": ("PDF dikunci; simpan tanpa kata sandi.", "The PDF is locked; save it without a password."),
+    "pdf_pages": ("PDF harus 1 sampai {max} halaman.", "A PDF has 1 to {max} pages."),
     "agency_required": ("Pengguna instansi memerlukan agency_id.", "An agency user needs an agency_id."),
 }
 

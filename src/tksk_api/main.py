@@ -13,11 +13,14 @@ from tksk_api.database.engine import create_engine, create_read_pool
 from tksk_api.database.reads import ReadPool
 from tksk_api.database.roles import refuse_unsafe_role
 from tksk_api.database.session import session_factory
+from tksk_api.domain.attachments.inspectors import Inspectors
+from tksk_api.domain.attachments.vault import Vault
 from tksk_api.http import problems
 from tksk_api.http.dependencies import House
 from tksk_api.http.edge import Edge
 from tksk_api.http.idempotency import Replayed
 from tksk_api.http.rate import RateLimit
+from tksk_api.http.routing import body_limits
 from tksk_api.routers import operations
 from tksk_api.security.crypto import load_key_file
 from tksk_api.security.passwords import Passwords
@@ -54,8 +57,11 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
             passwords=passwords,
             metrics=metrics,
             verification_limit=RateLimit("verification", settings.verification_per_minute),
+            vault=Vault(settings),
+            inspectors=(inspectors := Inspectors(settings.attachment_workers, settings.attachment_queue)),
         )
         yield
+        inspectors.close()
         passwords.close()
         await pool.close()
         await engine.dispose()
@@ -76,7 +82,7 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         app.router.routes.extend(router.routes)
     problems.install(app)
     app.add_exception_handler(Replayed, _replay)
-    app.add_middleware(Edge, body_limit=settings.body_limit_bytes, metrics=metrics)
+    app.add_middleware(Edge, body_limit=settings.body_limit_bytes, metrics=metrics, larger=body_limits(app.routes))
     openapi.install(app, chosen, settings.public_url, publish=settings.docs_enabled)
     return app
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from tksk_api import __version__
 from tksk_api.errors import PROBLEMS
+from tksk_api.http.links import SIGNATURE
 from tksk_api.http.routing import PUBLIC, Route
 from tksk_api.security.permissions import MACHINE_SCOPES, Permission, roles_with
 from tksk_api.services import SERVICES, Service
@@ -54,7 +55,7 @@ _WORDS = {
     "403": "The role may not do this",
     "404": "Missing, or outside the caller's scope",
     "409": "In conflict with the current state, or already there",
-    "410": "The cursor has expired",
+    "410": "Gone: the cursor has expired, or the stored file is damaged",
     "412": "Somebody else changed it",
     "413": "Too large",
     "414": "The address is too long",
@@ -134,7 +135,10 @@ def _document(app: FastAPI, title: str, intro: str, names: set[str] | None, publ
     document["paths"] = paths
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt (ES256)"}}
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt (ES256)"},
+        "link": {"type": "apiKey", "in": "query", "name": SIGNATURE, "description": "Of a link made for the caller"},
+    }
     _prune(document)
     return document
 
@@ -147,7 +151,7 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     if permission == PUBLIC:
         operation["security"] = []
     else:
-        operation["security"] = [{"bearer": []}]
+        operation["security"] = [{"bearer": []}, *([{"link": []}] if operation.get("x-signed-link") else [])]
         operation["description"] = _with_permission(
             operation.get("description", ""), Permission.named(permission), fresh=operation.get("x-step-up", False)
         )

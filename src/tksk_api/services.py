@@ -12,9 +12,12 @@ from tksk_api.routers import (
     access_grants,
     activities,
     agencies,
+    assignments,
+    attachments,
     auth,
     beneficiaries,
     me,
+    partners,
     programs,
     reference,
     referrals,
@@ -39,11 +42,13 @@ class Service:
 SERVICES: Mapping[str, Service] = {
     "identity": Service(
         "Identity",
-        "Sign-in, users and their roles, regions and the reference lists.",
-        (auth.router, auth.well_known, me.router, users.router, regions.router, reference.router),
+        "Sign-in, users and their roles, who works where, regions and the reference lists.",
+        (auth.router, auth.well_known, me.router, users.router, assignments.router, regions.router, reference.router),
     ),
     "registry": Service(
-        "Registry", "People in need and the home visits paid to them.", (beneficiaries.router, access_grants.router, visits.router)
+        "Registry",
+        "People in need, the home visits paid to them, photos and papers, and the partners who help.",
+        (beneficiaries.router, access_grants.router, visits.router, partners.router, attachments.router),
     ),
     "sktm": Service(
         "SKTM",

@@ -53,10 +53,18 @@ class Settings(BaseSettings):
     step_up_minutes: int = Field(default=15, ge=1, description="reveal and sign need a proof this fresh")
     exists_per_hour: int = Field(default=60, ge=1, description="questions whether a NIK is registered, per user")
     access_grants_per_day: int = Field(default=10, ge=1, description="times a user may break the glass")
+    acting_cover_days: int = Field(default=180, ge=1, description="longest time one officer covers another district")
     setup_secret_hours: int = Field(default=72, ge=1)
     requests_per_minute: int = Field(default=600, ge=1, description="signed-in requests, per user or machine client")
     public_requests_per_minute: int = Field(default=300, ge=1, description="requests without a token, per address")
     sign_in_per_minute: int = Field(default=60, ge=1, description="sign-ins, refreshes and step-ups, per address")
     verification_per_minute: int = Field(default=60, ge=1, description="letters verified, per address")
     reveals_per_hour: int = Field(default=60, ge=1, description="identity numbers revealed, per user")
+    attachment_folder: Path | None = Field(default=None, description="sealed files; default: beside the key file")
+    attachment_url: str | None = Field(
+        default=None, description="s3://bucket/prefix instead of a folder; AWS_* name endpoint and credentials"
+    )
+    attachment_workers: int = Field(default=2, ge=1, le=64, description="processes that look into uploads")
+    attachment_queue: int = Field(default=400, ge=1, description="uploads that may wait for one of them")
+    attachment_quota_bytes: int = Field(default=50 * 1024**3, ge=0, description="per regency")
     metrics_token: SecretStr | None = None

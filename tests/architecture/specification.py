@@ -23,7 +23,7 @@ PUBLIC = {
     "readyz",
 }
 # Collections everybody signed in may read, whatever their region.
-OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "sktm-policies", "verify"}
+OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "partners", "sktm-policies", "verify"}
 # POST operations that only read: a body instead of a query, because a NIK never stands in an address.
 READS_BY_POST = {"search_beneficiaries"}
 
@@ -83,7 +83,11 @@ class Operation:
     @property
     def body_schema(self) -> dict[str, Any] | None:
         content = self.raw.get("requestBody", {}).get("content", {})
-        return resolved(content["application/json"]["schema"], self.document) if content else None
+        return resolved(content["application/json"]["schema"], self.document) if "application/json" in content else None
+
+    @property
+    def takes_file(self) -> bool:
+        return "multipart/form-data" in self.raw.get("requestBody", {}).get("content", {})
 
     @property
     def body_properties(self) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ WITH_THEIR_USER = {"user_sessions"}
 # Everybody adds to it, auditors read it.
 AUDITORS_ONLY = {"access_log"}
 # Have a region, hold nobody's data, and are open to everybody signed in.
-OPEN_BY_DECISION = {"agencies", "sktm_policies"}
+OPEN_BY_DECISION = {"agencies", "partners", "sktm_policies"}
 # No person's row in them, or reachable only by a secret the caller holds.
 UNSCOPED = {
     "regions": "public reference data",
@@ -29,6 +29,7 @@ UNSCOPED = {
     "sign_in_throttles": "keyed digests of accounts and addresses",
     "rate_limits": "keyed digests of callers",
     "subject_keys": "keys, wrapped by the master key",
+    "attachment_usage": "bytes per regency",
 }
 POLICIES = """
 SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from fastapi import FastAPI
 
 from architecture.specification import Operation
+from files import picture
 from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_user, person
 from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
 
@@ -67,6 +68,9 @@ class World:
         headers |= over.pop("headers", {})
         if operation.body_schema is not None and "content" not in over:
             over.setdefault("json", operation.body(**BODIES.get(operation.name, {})))
+        if operation.takes_file and not over.keys() & {"content", "json", "data"}:
+            over["data"] = {"kind": "other", "beneficiary_id": self.ids["beneficiaries"]}
+            over["files"] = {"file": ("rumah.jpg", picture())}
         return await caller.request(operation.method, path or self.path(operation), headers=headers, **over)
 
 
@@ -117,7 +121,8 @@ async def _fill(world: World) -> None:
     ids["visits"] = await _made(
         tksk, "/v1/visits", {"beneficiary_id": ids["beneficiaries"], "visited_on": "2026-11-02"}
     )
-    completed = {"outcome": "met", "finding": "eligible", "evidence": {}}
+    ids["attachments"] = await _attached(tksk, ids["visits"])
+    completed = {"outcome": "met", "finding": "eligible", "evidence": {}, "attachment_ids": [ids["attachments"]]}
     await _taken(tksk, f"/v1/visits/{ids['visits']}/complete", completed)
     ids["sktm-applications"] = await _made(
         clerk,
@@ -149,7 +154,24 @@ async def _fill(world: World) -> None:
     await _taken(tksk, f"/v1/referrals/{ids['referrals']}/submit")
     answer = await world.home["regency_office"].put(f"/v1/sktm-policies/{PANJANG}", json={"validity_months": 3})
     assert answer.status_code == 200, answer.text
+    ids["partners"] = await _made(
+        tksk, "/v1/partners", {"type": "karang_taruna", "name": "Karang Taruna Panjang", "region_code": PANJANG}
+    )
+    ids["assignments"] = await _made(world.home["regency_office"], "/v1/assignments", assignment(tksk.user_id))
     ids["activities"] = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"]))
+
+
+def assignment(user_id: Any) -> dict[str, Any]:
+    """A valid body for POST /v1/assignments: the officer of Panjang."""
+    return {
+        "user_id": str(user_id),
+        "region_code": PANJANG,
+        "kind": "holder",
+        "decree_number": "460/001/SK",
+        "decree_date": "2026-01-02",
+        "decree_issuer": "kemensos",
+        "starts_on": "2026-01-05",
+    }
 
 
 def activity(beneficiary_id: str) -> dict[str, Any]:
@@ -175,6 +197,13 @@ async def _add_key(request: Any) -> None:
 async def _made(caller: Caller, url: str, body: dict[str, Any]) -> str:
     answer = await caller.post(url, json=body)
     assert answer.status_code == 201, f"{url}: {answer.text}"
+    return str(answer.json()["id"])
+
+
+async def _attached(caller: Caller, visit_id: str) -> str:
+    fields = {"kind": "visit_photo", "visit_id": visit_id}
+    answer = await caller.post("/v1/attachments", data=fields, files={"file": ("rumah.jpg", picture())})
+    assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 

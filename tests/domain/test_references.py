@@ -48,6 +48,10 @@ OTHER_LISTS = {
     "assignment_sources",
     "reveal_purposes",
     "access_grant_reasons",
+    "attachment_kinds",
+    "assignment_end_reasons",
+    "partner_offers",
+    "partner_end_reasons",
 }
 CONTRACT = {
     "sktm_purposes": "education health maternity bpjs_pbi legal_aid electricity_subsidy social_aid other",

@@ -2,7 +2,7 @@
 
 import typer
 
-from tksk_api.cli import database, demo, doctor, keys, serve, specification, users
+from tksk_api.cli import attachments, database, demo, doctor, keys, serve, specification, users
 
 app = typer.Typer(name="tksk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("serve")(serve.serve)
@@ -20,6 +20,10 @@ user = typer.Typer(no_args_is_help=True, help="Users, for the first administrato
 user.command("create")(users.create)
 user.command("disable")(users.disable)
 app.add_typer(user, name="users")
+
+attachment = typer.Typer(no_args_is_help=True, help="Photos and papers, sealed in the vault.")
+attachment.command("sweep")(attachments.sweep)
+app.add_typer(attachment, name="attachments")
 
 key = typer.Typer(no_args_is_help=True, help="The key file: master key and token signing keys.")
 key.command("init")(keys.init)

@@ -6,17 +6,22 @@ from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 
+from tksk_api.cli.attachments import swept
 from tksk_api.cli.console import console, load_settings
 from tksk_api.database.engine import create_engine
 from tksk_api.database.health import HEAD, database_checks
 from tksk_api.database.roles import UnsafeRoleError, refuse_unsafe_role
+from tksk_api.errors import DomainError
 from tksk_api.security.crypto import KeyFileError, load_key_file
 from tksk_api.settings import Settings
 
 
 async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
     """Each check with what is wrong about it, or None."""
-    return [("key file", _key(settings)), *[item async for item in _database(settings)], *_disk(settings)]
+    checks = [("key file", _key(settings)), *[item async for item in _database(settings)]]
+    if all(finding is None for _, finding in checks):  # needs them all
+        checks.append(("attachments", await _attachments(settings)))
+    return [*checks, *_disk(settings)]
 
 
 def _key(settings: Settings) -> str | None:
@@ -49,6 +54,14 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[str, str | None]]
     checks = await database_checks(engine)
     await engine.dispose()
     yield "migrations", None if checks["migrations"] else f"not at {HEAD}; run `tksk migrate`"
+
+
+async def _attachments(settings: Settings) -> str | None:
+    try:
+        missing = len((await swept(settings, dry_run=True)).missing)
+    except DomainError:
+        return "the vault cannot be reached; see TKSK_ATTACHMENT_FOLDER or TKSK_ATTACHMENT_URL"
+    return f"{missing} files are missing; `tksk attachments sweep --dry-run` names them" if missing else None
 
 
 def _disk(settings: Settings) -> Iterator[tuple[str, str | None]]:

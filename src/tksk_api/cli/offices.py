@@ -35,8 +35,18 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
 }
 
 
+# Each officer of the demo holds the district they belong to, unless they or somebody else does so already.
+_HOLD = """
+INSERT INTO assignments (id, version, user_id, region_code, kind, decree_number, decree_date, decree_issuer, starts_on)
+SELECT gen_random_uuid(), 1, id, region_code, 'holder', '460/001/SK-CONTOH', app.local_today(region_code), 'regency',
+       app.local_today(region_code)
+  FROM users WHERE username = ANY ($1)
+ON CONFLICT DO NOTHING
+"""
+
+
 async def seed_offices(owner_url: str, password: str) -> None:
-    """Create the demo users, or give them this run's password. Synthetic people only."""
+    """Create the demo users and the officers' assignments, or give them this run's password. Synthetic people only."""
     passwords = Passwords(2, len(USERS) + 1)
     hashes = await asyncio.gather(*(passwords.hash(password) for _ in USERS))
     passwords.close()
@@ -49,5 +59,7 @@ async def seed_offices(owner_url: str, password: str) -> None:
             "must_change_password = false",
             [(new_id(), name, *user, hashed) for (name, user), hashed in zip(USERS.items(), hashes, strict=True)],
         )
+        officers = [name for name, user in USERS.items() if user[0] == "tksk"]
+        await connection.execute(_HOLD, officers)
     finally:
         await connection.close()

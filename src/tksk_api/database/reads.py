@@ -123,10 +123,10 @@ class Resource:
 
     def projection(self) -> list[ColumnElement[Any]]:
         """One labelled expression per schema field, in its order. Raises KeyError for a field nothing provides."""
-        return [
-            (self.columns[name] if name in self.columns else self.table.c[name]).label(name)
-            for name in self.schema.model_fields
-        ]
+        return [self._column(name).label(name) for name in self.schema.model_fields]
+
+    def _column(self, name: str) -> Any:
+        return self.columns[name] if name in self.columns else self.table.c[name]
 
     def select(self, scope: RegionScope, *, grants: bool = False) -> Select[Any]:
         statement = select(*self.projection()).where(*self.where)
@@ -137,7 +137,7 @@ class Resource:
 
     def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
         """`body, version, subject` of the row whose key is bound as `key`."""
-        key = self.table.c[self.key]
+        key = self._column(self.key)
         rows = self.select(scope, grants=True).where(key == bindparam("key", type_=key.type)).limit(1)
         if admitted:
             rows = rows.where(literal_column("caller.allowed"))

@@ -43,27 +43,42 @@ async def create_once(
 
     Raises id_in_use when the id belongs to other content, here or outside the caller's scope.
     """
-    wanted: UUID | None = getattr(body, "id", None)
-    content = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
-    digest = keyring_of(session).mac("create", content)
-    if wanted is not None:
-        # The lock makes a double tap wait for the first; only then can the next statement see its row.
-        connection = await session.connection()
-        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": str(wanted)})
-        table = table_of(row_type)
-        found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
-        if found is not None:
-            if found.create_digest is None or bytes(found.create_digest) != digest:
-                raise DomainError("id_in_use")
-            return await resource.stored(session, wanted)
+    before = await created_before(session, resource, body, row_type)
+    if before is not None:
+        return before
     row = build()
+    wanted: UUID | None = getattr(body, "id", None)
     if wanted is not None:
         row.id = wanted
-    row.create_digest = digest
+    row.create_digest = _create_digest(session, body)
     row.created_by = principal_of(session).user_id
     row.version = 1
     refuse_outside(scope_of(session), row)
     return await resource.insert(session, row)
+
+
+async def created_before(
+    session: AsyncSession, resource: Resource, body: BaseModel, row_type: type[R]
+) -> Stored | None:
+    """The row of an earlier, equal request with the client's own id. Raises id_in_use when the content differs."""
+    wanted: UUID | None = getattr(body, "id", None)
+    if wanted is None:
+        return None
+    # The lock makes a double tap wait for the first; only then can the next statement see its row.
+    connection = await session.connection()
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": str(wanted)})
+    table = table_of(row_type)
+    found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
+    if found is None:
+        return None
+    if found.create_digest is None or bytes(found.create_digest) != _create_digest(session, body):
+        raise DomainError("id_in_use")
+    return await resource.stored(session, wanted)
+
+
+def _create_digest(session: AsyncSession, body: BaseModel) -> bytes:
+    content = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+    return keyring_of(session).mac("create", content)
 
 
 async def load(

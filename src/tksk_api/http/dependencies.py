@@ -12,6 +12,8 @@ from starlette.requests import Request
 from tksk_api.database.admission import Admission
 from tksk_api.database.reads import Reader, ReadPool
 from tksk_api.database.session import enter, enter_system
+from tksk_api.domain.attachments.inspectors import Inspectors
+from tksk_api.domain.attachments.vault import Vault
 from tksk_api.http.idempotency import KeyedRequest
 from tksk_api.http.rate import RateLimit
 from tksk_api.security.crypto import Keyring
@@ -34,6 +36,8 @@ class House:
     passwords: Passwords
     metrics: Metrics
     verification_limit: RateLimit
+    vault: Vault
+    inspectors: Inspectors
 
 
 def house_of(request: Request) -> House:

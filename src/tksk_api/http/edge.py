@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from starlette.requests import ClientDisconnect
@@ -26,9 +27,12 @@ _HEADERS = [
 class Edge:
     """Pure ASGI, so that nothing is buffered and a disconnect is seen."""
 
-    def __init__(self, app: ASGIApp, body_limit: int, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, body_limit: int, metrics: Metrics, larger: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
         self.app = app
         self.body_limit = body_limit
+        self.larger = larger or {}  # of an operation that takes files, by method and path
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +56,7 @@ class Edge:
             if refusal is not None:
                 await render(refusal, scope)(scope, receive, answer)
             else:
-                await self.app(scope, self._limited(receive), answer)
+                await self.app(scope, _limited(receive, self._limit(scope)), answer)
         except ClientDisconnect:
             log.info("client_disconnected", operation=_operation(scope))
         except Exception as error:
@@ -69,27 +73,33 @@ class Edge:
     def _refuse(self, scope: Scope) -> DomainError | None:
         if len(scope["raw_path"] or b"") + len(scope["query_string"]) > _MAX_URL:
             return DomainError("uri_too_long")
+        limit = self._limit(scope)
         for name, value in scope["headers"]:
-            if name == b"content-length" and self._is_too_long(value):
-                return DomainError("body_too_large", limit_bytes=self.body_limit)
+            if name == b"content-length" and _is_too_long(value, limit):
+                return DomainError("body_too_large", limit_bytes=limit)
         return None
 
-    def _is_too_long(self, length: bytes) -> bool:
-        return not length.isdigit() or len(length) > _MAX_DIGITS or int(length) > self.body_limit
+    def _limit(self, scope: Scope) -> int:
+        return self.larger.get((scope["method"], scope["path"]), self.body_limit)
 
-    def _limited(self, receive: Receive) -> Receive:
-        seen = 0
 
-        async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > self.body_limit:
-                    raise DomainError("body_too_large", limit_bytes=self.body_limit)
-            return message
+def _is_too_long(length: bytes, limit: int) -> bool:
+    return not length.isdigit() or len(length) > _MAX_DIGITS or int(length) > limit
 
-        return limited
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise DomainError("body_too_large", limit_bytes=limit)
+        return message
+
+    return limited
 
 
 def _meaning(error: Exception, scope: Scope) -> DomainError:

@@ -27,6 +27,9 @@ _CONSTRAINTS: Mapping[str, str] = {
     "uq_beneficiaries_nik_index": "nik_taken",
     "uq_users_username": "username_taken",
     "uq_sktm_applications_running": "duplicate_application",
+    "ex_assignments_district_held": "district_already_held",
+    "ex_assignments_officer_holds": "assignment_overlaps",
+    "ex_assignments_repeated": "assignment_overlaps",
 }
 _TRANSIENT = ("08", "40", "53", "55", "57", "58", "25006")
 _PYDANTIC: Mapping[str, str] = {

@@ -1,6 +1,6 @@
 """The router of this house: every operation declares its permission, and gets the conventions without asking."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -10,12 +10,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from tksk_api.database.admission import Admission
 from tksk_api.errors import DomainError
 from tksk_api.http.limits import JSON, MERGE_PATCH, check_path, check_query, read_json
+from tksk_api.http.links import link_credentials
 from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
 
 PUBLIC: Literal["public"] = "public"
@@ -48,6 +49,7 @@ class Route(APIRoute):
         admitted = None if permission == PUBLIC else Permission.named(permission)
         roles = roles_with(admitted) if admitted else ()
         step_up = bool((self.openapi_extra or {}).get("x-step-up"))
+        by_link = bool((self.openapi_extra or {}).get("x-signed-link"))
         parameters = list(_parameters(self.dependant))
         modelled = any(_is_model(parameter) for parameter in parameters)
         known = None if modelled else frozenset(parameter.alias for parameter in parameters)
@@ -55,7 +57,7 @@ class Route(APIRoute):
 
         async def checked(request: Request) -> Response:
             if admitted is not None:
-                credentials = _credentials(request)
+                credentials = _by_link_or_token(request) if by_link else _credentials(request)
                 request.state.credentials = credentials
                 settings = request.app.state.house.settings
                 request.state.admission = Admission(
@@ -93,6 +95,27 @@ def _credentials(request: Request) -> Any:
     return request.app.state.house.tokens.verify(token)
 
 
+def _by_link_or_token(request: Request) -> Any:
+    """Whom the link was made for; a token that comes along must be of the same session. Raises link_refused."""
+    linked = link_credentials(request)
+    if linked is None:
+        return _credentials(request)
+    if "authorization" in request.headers and _credentials(request).session_id != linked.session_id:
+        raise DomainError("link_refused")
+    return linked
+
+
+def body_limits(routes: Iterable[BaseRoute]) -> dict[tuple[str, str], int]:
+    """Method and path of the operations that take a larger body, with their limits."""
+    found = [route for route in routes if isinstance(route, Route)]
+    return {
+        (method, route.path): (route.openapi_extra or {})["x-body-limit"]
+        for route in found
+        if "x-body-limit" in (route.openapi_extra or {})
+        for method in route.methods or ()
+    }
+
+
 class Router(APIRouter):
     """`@router.get(path, permission=...)`: leaving the permission out is a TypeError, not an open door."""
 
@@ -124,5 +147,9 @@ class Router(APIRouter):
         extra = {**kwargs.pop("openapi_extra", {}), "x-permission": str(permission)}
         if kwargs.pop("step_up", False):  # the caller must have proven themselves a moment ago
             extra["x-step-up"] = True
+        if kwargs.pop("signed_link", False):  # a link made for the caller a moment ago does instead of a token
+            extra["x-signed-link"] = True
+        if "body_limit" in kwargs:  # in bytes, instead of the limit of all others; the edge keeps it
+            extra["x-body-limit"] = kwargs.pop("body_limit")
         declare: Callable[[F], F] = super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
         return declare

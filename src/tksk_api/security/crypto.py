@@ -71,6 +71,8 @@ class Keyring:
     def decrypt(self, purpose: str, row: str, sealed: bytes) -> bytes:
         """Raises KeyFileError for another row's ciphertext, another key or a changed byte."""
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        if sealed[:1] != _VERSION:
+            raise KeyFileError(f"{purpose} of this row was written in another way")
         try:
             return AESGCM(self.derive(f"encrypt:{purpose}")).decrypt(nonce, body, self._bound(purpose, row))
         except InvalidTag as error:

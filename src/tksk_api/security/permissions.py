@@ -53,11 +53,15 @@ class Permission(StrEnum):
     PRIVACY_READ = "privacy_request:read", "See the requests people made about their own data"
     PRIVACY_CREATE = "privacy_request:create", "Take in a person's request about their own data"
     PRIVACY_DECIDE = "privacy_request:decide", "Fulfil or refuse such a request"
+    ASSIGNMENT_READ = "assignment:read", "See who is the officer of which district of one's own area"
+    ASSIGNMENT_MANAGE = "assignment:manage", "Assign officers to districts of one's own area, and end it"
     CLIENT_READ = "client:read", "See machine clients of one's own area"
     CLIENT_MANAGE = "client:manage", "Create, renew and end machine clients of one's own area"
     AUDIT_READ = "audit:read", "Read the access log"
     VISIT_READ = "visit:read", "See home visits"
     VISIT_WRITE = "visit:write", "Plan, change and complete home visits"
+    ATTACHMENT_READ = "attachment:read", "See photos and papers; identity documents need `beneficiary:reveal` as well"
+    ATTACHMENT_WRITE = "attachment:write", "Attach photos and papers, and take them back"
     POLICY_READ = "sktm_policy:read", "See the SKTM policies"
     POLICY_WRITE = "sktm_policy:write", "Set the SKTM policy of one's own area"
     SKTM_READ = "sktm:read", "See SKTM applications and letters"
@@ -75,6 +79,8 @@ class Permission(StrEnum):
     PROGRAM_READ = "program:read", "See programmes"
     AGENCY_READ = "agency:read", "See the directory of agencies"
     AGENCY_WRITE = "agency:write", "Maintain agencies of one's own area"
+    PARTNER_READ = "partner:read", "See the directory of social partners"
+    PARTNER_WRITE = "partner:write", "Maintain social partners of one's own area"
     REFERRAL_READ = "referral:read", "See referrals of one's own area, or addressed to one's agency"
     REFERRAL_CREATE = "referral:create", "Draft, submit, supplement and cancel referrals"
     REFERRAL_ANSWER = "referral:answer", "Answer for the agency, or record its paper answer"
@@ -84,18 +90,22 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ}
+_SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}
 _KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
-_REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL}
+_REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL, _P.ATTACHMENT_WRITE}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
-_HOLDS_LETTERS = {_P.SKTM_PRINT}
+_HOLDS_LETTERS = {_P.SKTM_PRINT, _P.ATTACHMENT_READ}
 _OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW, _P.GRANT_READ}
-_OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS}
+_OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS, _P.PARTNER_WRITE}
+_ASSIGNS = {_P.ASSIGNMENT_READ, _P.ASSIGNMENT_MANAGE}
+_OFFICE |= _ASSIGNS
 _MACHINES = {_P.CLIENT_READ, _P.CLIENT_MANAGE}
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.ADMIN: frozenset(_KNOWS | _MACHINES | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}),
-    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.GRANT_READ}),
+    Role.ADMIN: frozenset(
+        _KNOWS | _MACHINES | _ASSIGNS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
+    ),
+    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ}),
     Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES),
     Role.REGENCY_OFFICE: frozenset(
         _KNOWS
@@ -115,7 +125,10 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.DISTRICT_HEAD: frozenset(
-        _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+        _KNOWS
+        | _SEES
+        | _HOLDS_LETTERS
+        | {_P.USER_READ, _P.ASSIGNMENT_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
     ),
     Role.VILLAGE_HEAD: frozenset(
         _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
@@ -126,7 +139,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _HOLDS_LETTERS
         | _REGISTERS
         | _HANDLES
-        | {_P.BENEFICIARY_EXISTS, _P.PRIVACY_READ, _P.PRIVACY_CREATE}
+        | {_P.BENEFICIARY_EXISTS, _P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE}
     ),
     Role.TKSK: frozenset(
         _KNOWS
@@ -136,11 +149,13 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
         | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE}
-        | {_P.PRIVACY_READ, _P.PRIVACY_CREATE}
+        | {_P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE, _P.ASSIGNMENT_READ}
     ),
     Role.AGENCY: frozenset(_KNOWS | {_P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
     Role.AUDITOR: frozenset(
-        _KNOWS | _SEES | {_P.USER_READ, _P.CLIENT_READ, _P.GRANT_READ, _P.PRIVACY_READ, _P.AUDIT_READ}
+        _KNOWS
+        | _SEES
+        | {_P.USER_READ, _P.ASSIGNMENT_READ, _P.CLIENT_READ, _P.GRANT_READ, _P.PRIVACY_READ, _P.AUDIT_READ}
     ),
 }
 

@@ -51,8 +51,9 @@ WorkTime = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Roles = Annotated[list[TkskRole], AfterValidator(_unrepeated), Field(max_length=5, examples=[["facilitator"]])]
 People = Annotated[int, Field(strict=True, ge=0, le=100_000)]
 Ids = Annotated[list[UUID], Field(max_length=200)]
-Reserved = Annotated[
-    list[UUID], Field(max_length=200, description="Reserved: the resource does not exist yet, so any id is unknown")
+Partners = Annotated[list[UUID], Field(max_length=200, description="Active social partners of any region")]
+Attachments = Annotated[
+    list[UUID], Field(max_length=200, description="Attachments of this activity, or of its beneficiaries")
 ]
 Kind = Annotated[
     Code,
@@ -106,13 +107,13 @@ class ActivityCreate(Body):
     location: Point | None = None
     beneficiary_ids: Ids = []
     headcount: Headcount | None = None
-    partner_ids: Reserved = []
+    partner_ids: Partners = []
     agency_ids: Ids = []
     assigned_by: AssignedBy | None = None
     result: Note | None = None
     obstacle: Note | None = None
     follow_up: FollowUp | None = None
-    attachment_ids: Reserved = []
+    attachment_ids: Attachments = []
 
 
 class ActivityUpdate(Body):
@@ -131,13 +132,13 @@ class ActivityUpdate(Body):
     location: PointPatch | None = None
     beneficiary_ids: Ids | None = None
     headcount: HeadcountPatch | None = None
-    partner_ids: Reserved | None = None
+    partner_ids: Partners | None = None
     agency_ids: Ids | None = None
     assigned_by: AssignedBy | None = None
     result: Note | None = None
     obstacle: Note | None = None
     follow_up: FollowUpPatch | None = None
-    attachment_ids: Reserved | None = None
+    attachment_ids: Attachments | None = None
 
 
 class ActivityReturn(Body):

@@ -19,7 +19,9 @@ from tksk_api.domain.activities.rules import check_day, check_headcount, check_h
 from tksk_api.domain.activities.schemas import ActivityCreate, ActivityReturn, ActivityUpdate, FollowUp, Headcount
 from tksk_api.domain.activities.workflow import WORKFLOW, require_editable
 from tksk_api.domain.agencies.models import Agency
+from tksk_api.domain.attachments import service as attachments
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.partners.service import link_errors
 from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.users.service import own_account
@@ -72,8 +74,15 @@ async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
 
 
 async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
-    """The author hands it to the office. Raises permission_denied, transition_refused, stale_version."""
-    return await _step(session, await _load_own(session, key, version), "submit")
+    """The author hands it to the office. Raises permission_denied, transition_refused, stale_version.
+
+    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile.
+    """
+    row = await _load_own(session, key, version)
+    WORKFLOW.check("submit", row.status)
+    if errors := await attachments.link_errors(session, row.attachment_ids, row.beneficiary_ids, of=row.id):
+        raise DomainError("invalid_request", errors=errors)
+    return await _step(session, row, "submit")
 
 
 async def send_back(session: AsyncSession, key: UUID, version: int, body: ActivityReturn) -> Stored:
@@ -164,13 +173,22 @@ async def _check(session: AsyncSession, facts: Mapping[str, Any], changed: Abstr
 async def _check_links(session: AsyncSession, changes: Mapping[str, Any], row: Activity | None = None) -> None:
     """Each linked id exists, people inside the caller's area, and stands once; links the row has already may stay.
 
-    Partners and attachments do not exist yet, so every id of one is unknown.
-    Raises invalid_request (unknown_reference, duplicate_entry) naming every wrong entry, e.g. /beneficiary_ids/3.
+    Attachments belong to the activity or to one of its people.
+    Raises invalid_request (unknown_reference, duplicate_entry, partner_inactive), naming every wrong entry, e.g.
+    /beneficiary_ids/3.
     """
     errors: list[FieldError] = []
     for name in _LINKS:
         ids: Sequence[UUID] = changes.get(name, ())
         kept: Collection[UUID] = getattr(row, name) if row is not None else ()
+        if name == "partner_ids":
+            errors += await link_errors(session, ids, kept)
+            continue
+        if name == "attachment_ids":
+            people = changes.get("beneficiary_ids", row.beneficiary_ids if row is not None else ())
+            own = row.id if row is not None else None
+            errors += await attachments.link_errors(session, ids, people, of=own, kept=kept)
+            continue
         known = {*kept, *await _existing(session, name, set(ids).difference(kept))}
         for index, key in enumerate(ids):
             if key not in known:

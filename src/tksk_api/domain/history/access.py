@@ -19,6 +19,7 @@ async def record_access(
     reason: str | None = None,
     fields: Sequence[str] | None = None,
     action: str = "read",
+    object_id: UUID | None = None,
 ) -> None:
     """Leave an access row in the writer's transaction (UU 27/2022 Pasal 31)."""
     principal, admission = principal_of(session), session.info["admission"]
@@ -34,6 +35,7 @@ async def record_access(
             "request_id": admission.request_id,
             "operation": admission.operation,
             "action": action,
+            "object_id": object_id,
             "subject_ids": list(subjects),
             "fields": sorted(fields) if fields else None,
             "purpose": purpose,

@@ -9,7 +9,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, json_list, moment
+from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, json_list, moment, uuid_array
 
 
 class Referral(Record, RegionScoped, AddressedToAgency, table=True):
@@ -31,6 +31,7 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     reason: str = Field(sa_type=Text)
     consent: str = Field(sa_type=Text)
     documents: list[dict[str, Any]] = json_list()
+    partner_ids: list[UUID] = uuid_array()
     status: str = Field(sa_type=Text)
     submitted_at: datetime | None = moment()
     requested_documents: list[dict[str, Any]] = json_list()

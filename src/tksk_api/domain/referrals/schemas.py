@@ -38,6 +38,7 @@ class DocumentWanted(Body):
     note: Note | None = None
 
 
+Partners = Annotated[list[UUID], Field(max_length=50, description="Active social partners that help with it")]
 Documents = Annotated[list[DocumentGiven], Field(max_length=30)]
 Supplied = Annotated[list[DocumentGiven], Field(min_length=1, max_length=30)]
 Wanted = Annotated[list[DocumentWanted], Field(min_length=1, max_length=30)]
@@ -54,6 +55,7 @@ class ReferralCreate(Body):
     reason: Reason
     consent: Consent
     documents: Documents = []
+    partner_ids: Partners = []
 
 
 class ReferralUpdate(Body):
@@ -65,6 +67,7 @@ class ReferralUpdate(Body):
     reason: Reason | None = None
     consent: Consent | None = None
     documents: Documents | None = None
+    partner_ids: Partners | None = None
 
 
 class DocumentsRequest(Body):
@@ -154,6 +157,7 @@ class ReferralRead(Read):
     reason: str
     consent: Consent
     documents: list[DocumentGivenRead]
+    partner_ids: list[UUID]
     status: Status
     submitted_at: datetime | None
     requested_documents: list[DocumentWantedRead]

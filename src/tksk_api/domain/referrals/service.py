@@ -1,6 +1,6 @@
 """Drafting and correcting referrals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,9 @@ from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.tables import new_id
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.agencies.rules import refusal
+from tksk_api.domain.attachments.service import check_documents
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.partners.service import link_errors
 from tksk_api.domain.programs.service import require_running
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.references.lists import codes
@@ -19,7 +21,7 @@ from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS
 from tksk_api.domain.referrals.schemas import DocumentGiven, ReferralCreate, ReferralUpdate
 from tksk_api.domain.referrals.workflow import WORKFLOW
-from tksk_api.domain.regions.service import find_region, local_today
+from tksk_api.domain.regions.service import today_in
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.errors import DomainError, invalid
 
@@ -27,17 +29,18 @@ from tksk_api.errors import DomainError, invalid
 async def create(session: AsyncSession, body: ReferralCreate) -> Stored:
     """Draft a referral of a person of the caller's area. Whether they are eligible is the agency's to say (DOMAIN §4).
 
-    Raises invalid_request (unknown_reference, unknown_code, and what `check` raises) and id_in_use.
+    Raises invalid_request (unknown_reference, unknown_code, what `check` and `_check_partners` raise) and id_in_use.
     """
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
     row = Referral(
         id=body.id or new_id(),
         region_code=person.region_code,
         status=WORKFLOW.initial,
-        documents=given(body.documents),
+        documents=await given(session, body.documents, body.beneficiary_id),
         **body.model_dump(exclude={"id", "documents"}),
     )
     copy_person(row, person)
+    await _check_partners(session, body.partner_ids)
     await check(session, row)
     return await create_once(session, REFERRALS, body, Referral, lambda: row)
 
@@ -47,10 +50,11 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Referral
     row = await load(session, Referral, key, version)
     if row.status != WORKFLOW.initial:
         raise DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
-    refuse_null(patch, "program", "agency_id", "reason", "consent", "documents")
+    refuse_null(patch, "program", "agency_id", "reason", "consent", "documents", "partner_ids")
     changes = patched(patch)
+    await _check_partners(session, changes.get("partner_ids", ()), row.partner_ids)
     if "documents" in changes:
-        changes["documents"] = given(changes["documents"])
+        changes["documents"] = await given(session, changes["documents"], row.beneficiary_id)
     for name, value in changes.items():
         setattr(row, name, value)
     await check(session, row)
@@ -80,17 +84,26 @@ async def check(session: AsyncSession, row: Referral) -> None:
             raise invalid(pointer, "application_other_person")
 
 
+async def _check_partners(session: AsyncSession, ids: Sequence[UUID], kept: Collection[UUID] = ()) -> None:
+    """Raises invalid_request (unknown_reference, partner_inactive, duplicate_entry) at the entries of /partner_ids."""
+    errors = await link_errors(session, ids, kept)
+    if errors:
+        raise DomainError("invalid_request", errors=errors)
+
+
 def copy_person(row: Referral, person: Beneficiary) -> None:
     """What the agency gets to know: it never sees the person's own file."""
     row.beneficiary_name, row.beneficiary_nik_last4 = person.full_name, person.nik_last4
 
 
-def given(documents: Sequence[DocumentGiven]) -> list[dict[str, Any]]:
-    """Documents as stored; nothing can be attached yet. Raises invalid_request (unknown_code, unknown_reference)."""
+async def given(session: AsyncSession, documents: Sequence[DocumentGiven], person: UUID) -> list[dict[str, Any]]:
+    """Documents as stored, attachments among them the person's own. Raises invalid_request.
+
+    (unknown_code at the kind, unknown_reference at the attachment.)
+    """
     for index, document in enumerate(documents):
         check_kind(document.kind, index)
-        if document.attachment_id is not None:
-            raise invalid(f"/documents/{index}/attachment_id", "unknown_reference")
+    await check_documents(session, [document.attachment_id for document in documents], person)
     return [document.model_dump(mode="json") for document in documents]
 
 
@@ -101,7 +114,5 @@ def check_kind(kind: str, index: int) -> None:
 
 
 async def today_at(session: AsyncSession, row: Referral) -> date:
-    """The day at the person's place. A zone covers whole provinces, which outlive the villages of old referrals."""
-    province = await find_region(session, (row.region_code or "")[:2])
-    assert province is not None
-    return local_today(province.timezone)
+    """The day at the person's place."""
+    return await today_in(session, row.region_code or "")

@@ -71,7 +71,7 @@ async def request_documents(session: AsyncSession, key: UUID, version: int, body
 async def supply_documents(session: AsyncSession, key: UUID, version: int, body: DocumentsSupply) -> Stored:
     """Hand in what was asked for, or what there is of it. Raises invalid_request and as `receive`."""
     row = await _begin(session, key, version, "supply-documents")
-    supplied = given(body.documents)
+    supplied = await given(session, body.documents, row.beneficiary_id)
     row.documents = [*row.documents, *supplied]
     row.requested_documents = still_requested(row.requested_documents, {document["kind"] for document in supplied})
     return await _finish(session, row, "supply-documents", details={"documents": supplied})

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 from cachetools import TTLCache
-from sqlalchemy import ColumnElement, func, literal_column
+from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
@@ -49,6 +49,17 @@ REGIONS = Resource(
         "q": lambda value: _TABLE.c.search_name.contains(_escaped(func.app.search_name(value))),
     },
 )
+
+
+def inside(code: ColumnElement[str], area: ColumnElement[str]) -> ColumnElement[bool]:
+    """Regions that are `area` or lie below it, as a range: "/" follows "." in the C collation of the codes."""
+    text = cast(area, Text)
+    return or_(code == text, and_(code > text + literal_column("'.'"), code < text + literal_column("'/'")))
+
+
+def covers(code: ColumnElement[str], place: ColumnElement[str]) -> ColumnElement[bool]:
+    """Regions that are `place` or lie above it."""
+    return code.in_([func.left(cast(place, Text), length) for length in (2, 5, 8, 13)])
 
 
 async def load_regions(owner_url: str, report: Callable[[int, int], None]) -> int:
@@ -130,6 +141,13 @@ async def chain(session: AsyncSession, code: str) -> dict[str, Region]:
     prefixes = [code[:length] for length in (2, 5, 8, 13) if len(code) >= length]
     found = [await find_region(session, prefix) for prefix in prefixes]
     return {region.level: region for region in found if region is not None}
+
+
+async def today_in(session: AsyncSession, code: str) -> date:
+    """The day at a place. A zone covers whole provinces, which outlive the villages of old rows."""
+    province = await find_region(session, code[:2])
+    assert province is not None
+    return local_today(province.timezone)
 
 
 def office_name(region: Region) -> str:

@@ -26,7 +26,7 @@ State = Literal[
 
 
 class Document(Body):
-    """A document the applicant brought: attached, or shown as paper. Codes of the list document_kinds."""
+    """A document the applicant brought: attached to them, or shown as paper. Codes of the list document_kinds."""
 
     kind: Annotated[Code, Field(examples=["family_card"])]
     attachment_id: UUID | None = None

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id, table_of
+from tksk_api.domain.attachments.service import check_documents
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes
@@ -45,7 +46,7 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
         raise invalid("/beneficiary_id", "deceased_person")
     await check_dependants(session, body.dependants, body.beneficiary_id, person.region_code)
     await _refuse_repeated(session, body)
-    documents = _documents(body.documents)
+    documents = await _documents(session, body.documents, body.beneficiary_id)
     return await create_once(
         session,
         SKTM_APPLICATIONS,
@@ -71,17 +72,21 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     if patch.dependants is not None:
         await check_dependants(session, patch.dependants, row.beneficiary_id, row.region_code)
     if patch.documents is not None:
-        changes["documents"] = _documents(patch.documents)
+        changes["documents"] = await _documents(session, patch.documents, row.beneficiary_id)
     for name, value in changes.items():
         setattr(row, name, value)
     return await save(session, SKTM_APPLICATIONS, row)
 
 
 async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
-    """Hand the application in: from now on the policy of this day holds for it."""
+    """Hand the application in: from now on the policy of this day holds for it.
+
+    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile.
+    """
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("submit", row.status)
     await people_of(session, row)
+    await check_documents(session, [_attached(entry) for entry in row.documents], row.beneficiary_id)
     policy = await policy_for(session, row.region_code or "")
     row.policy = policy.__dict__ | {"documents": dict(policy.documents)}
     row.submitted_at = datetime.now(UTC)
@@ -222,11 +227,13 @@ def _check_kinds(kinds: Sequence[str]) -> None:
             raise invalid(f"/documents/{index}/kind", "unknown_code", list="document_kinds")
 
 
-def _documents(documents: Sequence[Document]) -> list[dict[str, Any]]:
+async def _documents(session: AsyncSession, documents: Sequence[Document], person: UUID) -> list[dict[str, Any]]:
     _check_kinds([document.kind for document in documents])
     if len({document.kind for document in documents}) != len(documents):
         raise invalid("/documents", "duplicate_entry")
-    for index, document in enumerate(documents):
-        if document.attachment_id is not None:  # attachments are not served yet, so none can be visible
-            raise invalid(f"/documents/{index}/attachment_id", "unknown_reference")
+    await check_documents(session, [document.attachment_id for document in documents], person)
     return [{**document.model_dump(mode="json"), "status": None, "note": None} for document in documents]
+
+
+def _attached(entry: dict[str, Any]) -> UUID | None:
+    return UUID(entry["attachment_id"]) if entry.get("attachment_id") else None

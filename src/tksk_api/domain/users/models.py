@@ -32,6 +32,7 @@ class User(Record, RegionScoped, table=True):
     must_change_password: bool = False
     disabled_at: datetime | None = moment()
     granted_until: datetime | None = moment()
+    has_assignments: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     otp_cipher: bytes | None = None
     otp_confirmed_at: datetime | None = moment()
     otp_last_step: int | None = Field(default=None, sa_type=sa.BigInteger)

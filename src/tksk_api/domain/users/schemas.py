@@ -1,7 +1,7 @@
 """Shapes of users and of signing in and out."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -19,7 +19,10 @@ EmployeeNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{18}$")]
 
 
 class UserCreate(Body):
-    """`region_code` is the region the role works in; national roles have none. Agency users need `agency_id`."""
+    """`region_code` is the region the role works in; national roles have none. Agency users need `agency_id`.
+
+    An officer (tksk) who is assigned to districts works in those instead.
+    """
 
     id: UUID | None = None
     username: Username
@@ -66,8 +69,21 @@ class SetupSecret(Read):
     expires_at: datetime
 
 
+class OwnAssignment(Read):
+    """A district the caller holds or covers today, or a region the caller coordinates."""
+
+    region_code: str
+    region_name: str | None
+    kind: Literal["holder", "acting", "coordinator"]
+    until: Annotated[date | None, Field(description="The last day, where one is set")]
+
+
 class Me(Read):
-    """The caller, and what the caller may do."""
+    """The caller, where the caller works today, and what the caller may do.
+
+    An officer who was ever assigned works in the districts of `assignments`, and nowhere when they are over; everybody
+    else in `region_code`. `regions` says the result: `ID` is the nation, an empty list no region at all.
+    """
 
     id: UUID
     username: str
@@ -75,6 +91,8 @@ class Me(Read):
     role: Role
     region_code: str | None
     region_name: str | None
+    regions: list[str]
+    assignments: list[OwnAssignment]
     agency_id: UUID | None
     position_title: str | None
     must_change_password: bool

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort, Stored
@@ -14,13 +14,19 @@ from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.regions.service import find_region, require_region
 from tksk_api.domain.users.models import User
-from tksk_api.domain.users.schemas import Me, SetupSecret, UserCreate, UserRead, UserUpdate
+from tksk_api.domain.users.schemas import Me, OwnAssignment, SetupSecret, UserCreate, UserRead, UserUpdate
 from tksk_api.domain.users.sign_in import revoke_all
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.passwords import Passwords, setup_secret
 from tksk_api.security.permissions import MANAGES, ROLE_PERMISSIONS, ROLE_REGION_LEVEL, Permission, Role
 
 _TABLE = table_of(User)
+# Above this package: assignments know users, users do not know them.
+_OWN_ASSIGNMENTS = text(
+    "SELECT a.region_code, r.name AS region_name, a.kind, a.ends_on AS until FROM assignments a "
+    "LEFT JOIN regions r ON r.code = a.region_code "
+    "WHERE a.user_id = :user AND a.during @> app.local_today(a.region_code) ORDER BY a.region_code, a.kind"
+)
 
 USERS = Resource(
     schema=UserRead,
@@ -98,16 +104,20 @@ async def own_account(session: AsyncSession) -> Any:
 
 
 async def me(session: AsyncSession) -> Me:
+    """The caller's own account, with the area and the assignments of today."""
     user = await own_account(session)
     region = await find_region(session, user.region_code) if user.region_code else None
     permissions = ROLE_PERMISSIONS[Role(user.role)]
     if user.must_change_password:
         permissions = frozenset({Permission.SIGNED_IN})
-    return Me(
-        **{name: getattr(user, name) for name in Me.model_fields if name not in ("permissions", "region_name")},
-        region_name=region.name if region else None,
-        permissions=sorted(permissions),
-    )
+    assignments = await (await session.connection()).execute(_OWN_ASSIGNMENTS, {"user": user.id})
+    worked_out: dict[str, Any] = {
+        "region_name": region.name if region else None,
+        "regions": list(scope_of(session).regions),
+        "assignments": [OwnAssignment.model_validate(row) for row in assignments],
+        "permissions": sorted(permissions),
+    }
+    return Me(**{name: getattr(user, name) for name in Me.model_fields if name not in worked_out}, **worked_out)
 
 
 async def _load_managed(session: AsyncSession, key: UUID, version: int) -> User:

@@ -10,7 +10,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, json_object, moment, text_array
+from tksk_api.database.tables import Record, RegionScoped, json_object, moment, text_array, uuid_array
 
 
 class Visit(Record, RegionScoped, table=True):
@@ -33,3 +33,4 @@ class Visit(Record, RegionScoped, table=True):
     reasons: list[str] = text_array()
     completed_at: datetime | None = moment()
     completed_by: UUID | None = Field(default=None, sa_type=PgUuid)
+    attachment_ids: list[UUID] = uuid_array()

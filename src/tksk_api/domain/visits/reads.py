@@ -34,7 +34,6 @@ VISITS = Resource(
         "location": _location(),
         # Only what was seen is stored; a reader gets every field, also one that an older visit did not know.
         "evidence": literal_column(f"'{_NOTHING_SEEN}'::jsonb").op("||")(TABLE.c.evidence),
-        "attachment_ids": literal_column("'{}'::uuid[]"),
     },
     subject="beneficiary_id",
     filters={

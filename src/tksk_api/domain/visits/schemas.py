@@ -151,7 +151,7 @@ class VisitComplete(Body):
         Field(max_length=20, description="Codes of the list visit_reasons", examples=[["no_fixed_income"]]),
     ] = []
     attachment_ids: Annotated[
-        list[UUID], Field(max_length=50, description="Reserved: there are no attachments yet, so any id is unknown")
+        list[UUID], Field(max_length=50, description="Attachments of this visit, or of the person visited")
     ] = []
 
 

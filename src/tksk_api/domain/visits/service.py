@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
+from tksk_api.domain.attachments.service import link_errors
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.records import create_once, load, load_reference, merged, patched, refuse_null, save
 from tksk_api.domain.regions.service import local_today, require_region
@@ -18,7 +19,7 @@ from tksk_api.domain.visits.reads import VISITS
 from tksk_api.domain.visits.rules import check_codes, check_day, check_finding
 from tksk_api.domain.visits.schemas import VisitComplete, VisitCreate, VisitLocation, VisitUpdate
 from tksk_api.domain.visits.workflow import WORKFLOW, require_editable
-from tksk_api.errors import DomainError, FieldError, invalid
+from tksk_api.errors import DomainError, invalid
 
 
 async def create(session: AsyncSession, body: VisitCreate) -> Stored:
@@ -64,21 +65,19 @@ async def complete(session: AsyncSession, key: UUID, version: int, body: VisitCo
     """Write down how the visit went; from then on it stays as it is.
 
     Raises transition_refused when it is completed already, and invalid_request: visit_not_yet before its day, a
-    finding that does not fit the outcome, codes that are in no list. Attachments do not exist yet, so every id of one
-    is an unknown_reference.
+    finding that does not fit the outcome, codes that are in no list, attachments of somebody else.
     """
     row = await load(session, Visit, key, version)
     WORKFLOW.check("complete", row.status)
     check_finding(body.outcome, body.finding)
     evidence = body.evidence.model_dump(mode="json", exclude_none=True)
     check_codes(evidence, body.reasons)
-    if body.attachment_ids:
-        unknown = [FieldError(f"/attachment_ids/{i}", "unknown_reference") for i in range(len(body.attachment_ids))]
-        raise DomainError("invalid_request", errors=unknown)
+    if errors := await link_errors(session, body.attachment_ids, [row.beneficiary_id], of=row.id):
+        raise DomainError("invalid_request", errors=errors)
     if row.visited_on > await _today(session, row.region_code):
         raise invalid("", "visit_not_yet")
     row.outcome, row.finding, row.reasons = body.outcome, body.finding, body.reasons
-    row.evidence = evidence
+    row.evidence, row.attachment_ids = evidence, body.attachment_ids
     row.completed_at, row.completed_by = datetime.now(UTC), principal_of(session).user_id
     WORKFLOW.take(session, row, "complete", (await own_account(session)).full_name)
     return await save(session, VISITS, row)

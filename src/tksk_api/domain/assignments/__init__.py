@@ -1,0 +1,1 @@
+"""Who is the TKSK of which district, from when to when."""

@@ -1,0 +1,1 @@
+"""Photos and papers: looked into, made harmless, sealed, and given out again by short-lived links."""

@@ -1,0 +1,1 @@
+"""Social partners (PSKS): people, families and institutions that help."""
