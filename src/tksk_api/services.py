@@ -12,9 +12,13 @@ from tksk_api.routers import (
     access_grants,
     activities,
     agencies,
+    audit,
     auth,
     beneficiaries,
+    clients,
     me,
+    oauth,
+    privacy_requests,
     programs,
     reference,
     referrals,
@@ -39,11 +43,22 @@ class Service:
 SERVICES: Mapping[str, Service] = {
     "identity": Service(
         "Identity",
-        "Sign-in, users and their roles, regions and the reference lists.",
-        (auth.router, auth.well_known, me.router, users.router, regions.router, reference.router),
+        "Sign-in, users and their roles, who has seen what, regions and the reference lists.",
+        (
+            auth.router,
+            oauth.router,
+            me.router,
+            users.router,
+            clients.router,
+            audit.router,
+            regions.router,
+            reference.router,
+        ),
     ),
     "registry": Service(
-        "Registry", "People in need and the home visits paid to them.", (beneficiaries.router, access_grants.router, visits.router)
+        "Registry",
+        "People in need, their rights to their data, and the home visits paid to them.",
+        (beneficiaries.router, access_grants.router, visits.router, privacy_requests.router),
     ),
     "sktm": Service(
         "SKTM",

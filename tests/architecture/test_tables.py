@@ -29,6 +29,7 @@ UNSCOPED = {
     "sign_in_throttles": "keyed digests of accounts and addresses",
     "rate_limits": "keyed digests of callers",
     "subject_keys": "keys, wrapped by the master key",
+    "erasures": "ids of people of whom nothing is left",
 }
 POLICIES = """
 SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -150,7 +151,7 @@ ALLOWED = {
     "recovery_codes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "sign_in_throttles": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "rate_limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "subject_keys": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "erasures": {"SELECT"},
     "changes": {"SELECT"},
     "transitions": {"SELECT", "INSERT"},
     "sktm_signatures": {"SELECT", "INSERT"},

@@ -36,7 +36,10 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
 
 
 async def seed_offices(owner_url: str, password: str) -> None:
-    """Create the demo users, or give them this run's password. Synthetic people only."""
+    """Create the demo users, or give them this run's password, and undo what was tried with their sign-in.
+
+    Synthetic people only.
+    """
     passwords = Passwords(2, len(USERS) + 1)
     hashes = await asyncio.gather(*(passwords.hash(password) for _ in USERS))
     passwords.close()
@@ -46,8 +49,10 @@ async def seed_offices(owner_url: str, password: str) -> None:
             "INSERT INTO users (id, version, username, role, region_code, full_name, position_title, employee_number, "
             "agency_id, password_hash, must_change_password) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false) "
             "ON CONFLICT (lower(username)) DO UPDATE SET password_hash = excluded.password_hash, disabled_at = NULL, "
-            "must_change_password = false",
+            "must_change_password = false, setup_expires_at = NULL, otp_cipher = NULL, otp_pending_cipher = NULL, "
+            "otp_confirmed_at = NULL, otp_last_step = NULL",
             [(new_id(), name, *user, hashed) for (name, user), hashed in zip(USERS.items(), hashes, strict=True)],
         )
+        await connection.execute("DELETE FROM sign_in_throttles")
     finally:
         await connection.close()

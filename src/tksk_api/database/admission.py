@@ -12,6 +12,8 @@ ENTER = (
     "CAST({request} AS uuid), CAST({operation} AS text), CAST({read} AS boolean))"
 )
 
+MACHINE = "machine"  # the role that app.enter gives to every machine client
+
 
 @dataclass(frozen=True)
 class Admission:
@@ -20,6 +22,7 @@ class Admission:
     `roles` may perform it, machine clients need `permission` among their scopes. `otp_roles` must have enrolled a
     one-time code. `step_up_seconds`: how recently the caller must have proven themselves; None: any session will do.
     `opening` marks the operations of a session that is not complete yet: change the password, enrol a code.
+    `token_scopes`: what a machine client's token was narrowed to; None: a person's token.
     """
 
     session_id: UUID
@@ -30,9 +33,13 @@ class Admission:
     opening: bool = False
     otp_roles: frozenset[str] = frozenset()
     step_up_seconds: int | None = None
+    token_scopes: frozenset[str] | None = None
 
     def arguments(self, *, read: bool) -> tuple[Any, ...]:
-        return (self.session_id, list(self.roles), self.permission, self.request_id, self.operation, read)
+        # What a token was narrowed to is refused by the database like any scope a client lacks: no client has "".
+        is_open = self.token_scopes is None or self.permission in self.token_scopes
+        permission = self.permission if is_open else ""
+        return (self.session_id, list(self.roles), permission, self.request_id, self.operation, read)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ def admit(admission: Admission, row: Any | None) -> Principal:
     """
     if row is None or row["user_id"] is None:
         raise DomainError("unauthenticated")
+    if (row["role"] == MACHINE) != (admission.token_scopes is not None):
+        raise DomainError("unauthenticated")  # a token of the one kind for a session of the other
     if not row["allowed"]:
         raise DomainError("permission_denied", permission=admission.permission)
     if not admission.opening:

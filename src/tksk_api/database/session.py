@@ -1,7 +1,7 @@
 """The scoped write session: one transaction, entered as one caller, its row scope added to every statement."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,9 @@ from tksk_api.errors import DomainError
 
 _ENTER = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
 _ENTER_SYSTEM = text("SELECT app.enter_system(CAST(:operation AS text), CAST(:request AS uuid))")
+
+# For a use case with slow work in it: it opens a transaction before and one after, and holds none meanwhile.
+Opener = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 class ScopedSession(Session):

@@ -16,7 +16,9 @@ from starlette.types import Scope
 from tksk_api.database.admission import Admission
 from tksk_api.errors import DomainError
 from tksk_api.http.limits import JSON, MERGE_PATCH, check_path, check_query, read_json
+from tksk_api.http.rate import Policy
 from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
+from tksk_api.security.tokens import Credentials
 
 PUBLIC: Literal["public"] = "public"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,14 +50,19 @@ class Route(APIRoute):
         admitted = None if permission == PUBLIC else Permission.named(permission)
         roles = roles_with(admitted) if admitted else ()
         step_up = bool((self.openapi_extra or {}).get("x-step-up"))
+        limit = (self.openapi_extra or {}).get("x-rate-limit")
+        policy = Policy(limit) if limit else None
         parameters = list(_parameters(self.dependant))
         modelled = any(_is_model(parameter) for parameter in parameters)
         known = None if modelled else frozenset(parameter.alias for parameter in parameters)
         accepted = (MERGE_PATCH, JSON) if "PATCH" in (self.methods or ()) else (JSON,)
 
         async def checked(request: Request) -> Response:
-            if admitted is not None:
-                credentials = _credentials(request)
+            if admitted is None:
+                _count(request, policy)
+            else:
+                credentials = _identified(request)
+                _count(request, policy, credentials)
                 request.state.credentials = credentials
                 settings = request.app.state.house.settings
                 request.state.admission = Admission(
@@ -67,6 +74,7 @@ class Route(APIRoute):
                     opening=admitted is Permission.SIGNED_IN,
                     otp_roles=OTP_ROLES if settings.otp_required else frozenset(),
                     step_up_seconds=settings.step_up_minutes * 60 if step_up else None,
+                    token_scopes=credentials.scopes,
                 )
             check_path(request)
             if request.scope["query_string"]:
@@ -83,14 +91,32 @@ def _is_model(parameter: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _credentials(request: Request) -> Any:
+def _identified(request: Request) -> Credentials:
+    """Whose token it is; a request with a bad one is counted by its address, as any other without a token."""
+    try:
+        credentials = _credentials(request)
+    except DomainError:
+        _count(request, Policy.PUBLIC)
+        raise
+    request.scope["session"] = str(credentials.session_id)
+    return credentials
+
+
+def _count(request: Request, policy: Policy | None, credentials: Credentials | None = None) -> None:
+    if policy is not None:
+        caller = str(credentials.user_id) if credentials and policy is Policy.DEFAULT else None
+        request.app.state.house.limits.take(request.scope, policy, caller)
+
+
+def _credentials(request: Request) -> Credentials:
     headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         raise DomainError("unauthenticated")
     scheme, _, token = headers[0].partition(" ")
     if scheme.lower() != "bearer":
         raise DomainError("unauthenticated")
-    return request.app.state.house.tokens.verify(token)
+    credentials: Credentials = request.app.state.house.tokens.verify(token)
+    return credentials
 
 
 class Router(APIRouter):
@@ -124,5 +150,8 @@ class Router(APIRouter):
         extra = {**kwargs.pop("openapi_extra", {}), "x-permission": str(permission)}
         if kwargs.pop("step_up", False):  # the caller must have proven themselves a moment ago
             extra["x-step-up"] = True
+        limit: Policy | None = kwargs.pop("limit", Policy.PUBLIC if permission == PUBLIC else Policy.DEFAULT)
+        if limit is not None:  # None: not counted, or counted by the handler itself
+            extra["x-rate-limit"] = str(limit)
         declare: Callable[[F], F] = super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
         return declare

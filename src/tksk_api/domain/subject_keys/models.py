@@ -1,4 +1,4 @@
-"""Tables of the privacy rights."""
+"""Table of the keys of people."""
 
 from datetime import datetime
 from uuid import UUID
