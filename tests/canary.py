@@ -6,7 +6,7 @@ the names of temporary files; the test during which it sees one fails.
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,23 @@ class _Handler(logging.Handler):
             WATCH.look("standard log", self.format(record))
 
 
+class _Looked(httpx.AsyncByteStream):
+    """A body that is looked at when it has been read."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = []
+        async for part in self._stream:
+            parts.append(part)
+            yield part
+        WATCH.look("error body", b"".join(parts).decode("latin-1"))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 @contextmanager
 def watching() -> Iterator[None]:
     """Look at every error body of an application in this process, and at every line it logs."""
@@ -59,7 +76,8 @@ def watching() -> Iterator[None]:
     async def watched(self: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
         response = await ask(self, request)
         if response.status_code >= 400:
-            WATCH.look("error body", (await response.aread()).decode("latin-1"))
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = _Looked(response.stream)
         return response
 
     def rendered(self: structlog.processors.JSONRenderer, *line: Any) -> str | bytes:

@@ -10,7 +10,7 @@ import pytest
 from architecture.specification import operations
 from architecture.story import about_people
 from architecture.world import World, build_world, sign_in
-from helpers import PANJANG, code_of, person
+from helpers import PANJANG, code_of, nik, person
 from sktm_flow import application
 from tksk_api.security.permissions import Role
 
@@ -56,6 +56,22 @@ async def test_what_lies_elsewhere_leaves_the_id_that_was_asked_for_and_nobody(w
             assert row["user_id"] == world.away[role].user_id
             swept += 1
     assert swept > 80
+
+
+async def test_a_question_that_finds_nobody_is_kept(world):
+    """Somebody who tries numbers must not be invisible until one fits."""
+    tksk = world.home["tksk"]
+    for answer in (
+        await tksk.post("/v1/beneficiaries/search", json={"nik": nik()}),
+        await tksk.post("/v1/beneficiaries/search", json={"name": "Zulkarnain Xaverius"}),
+        await tksk.get("/v1/visits", params={"beneficiary_id": str(uuid4())}),
+        await tksk.get(f"/v1/beneficiaries/{uuid4()}/history"),
+    ):
+        (row,) = await rows_of(world, answer)
+        assert (row["outcome"], row["subject_ids"], row["user_id"]) == ("not_found", [], tksk.user_id)
+    asked = await tksk.post("/v1/beneficiaries/exists", json={"nik": nik()})
+    (row,) = await rows_of(world, asked)
+    assert (row["operation"], row["subject_ids"], row["purpose"]) == ("beneficiary_exists", [], "duplicate_check")
 
 
 async def test_a_write_that_failed_leaves_no_row_and_no_effect(world):
