@@ -10,7 +10,7 @@ import pytest
 from architecture.specification import operations
 from architecture.story import about_people
 from architecture.world import World, build_world, sign_in
-from helpers import PANJANG, code_of, nik, person
+from helpers import BANDAR_LAMPUNG, PANJANG, code_of, nik, person
 from sktm_flow import application
 from tksk_api.security.permissions import Role
 
@@ -39,6 +39,30 @@ async def test_whoever_lacks_the_permission_leaves_a_denied_row(world):
             world.home[role].session_id,
             role,
         )
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("UPDATE users SET must_change_password = true WHERE id = $1", "password_change_required"),
+        ("UPDATE users SET otp_confirmed_at = NULL WHERE id = $1", "otp_enrolment_required"),
+        ("UPDATE user_sessions SET strong_at = now() - interval '7 hours' WHERE user_id = $1", "step_up_required"),
+    ],
+)
+async def test_a_session_that_is_not_complete_reads_nothing_and_leaves_a_denied_row(world, state, code):
+    """Also where the process has seen the caller before: what the database refuses was not read."""
+    office = await sign_in(world, Role.REGENCY_OFFICE, BANDAR_LAMPUNG)
+    url = f"/v1/beneficiaries/{world.ids['beneficiaries']}"
+    assert (await office.get(url)).status_code == 200
+    await world.owner.execute(state, office.user_id)
+    reveal = {"purpose": "emergency", "reason": "Pasien tidak sadar", "fields": ["nik"]}
+    asked = [await office.post(f"{url}/reveal", json=reveal)]
+    asked += [] if code == "step_up_required" else [await office.get(url), await office.get("/v1/beneficiaries")]
+    for answer in asked:
+        assert code_of(answer) == code
+        (row,) = await rows_of(world, answer)
+        assert (row["outcome"], row["reason"], row["subject_ids"]) == ("denied", code, [])
+    await office.aclose()
 
 
 async def test_what_lies_elsewhere_leaves_the_id_that_was_asked_for_and_nobody(world):

@@ -77,8 +77,8 @@ class Underneath:
         try:
             await self._connection.execute(change)
             await self._connection.execute(f"SET LOCAL ROLE {APP_ROLE}")
-            arguments = (caller.session_id, [caller.role], "x", uuid4(), "x", False)
-            await self._connection.fetch("SELECT * FROM app.enter($1, $2, $3, $4, $5, $6)", *arguments)
+            arguments = (caller.session_id, [caller.role], "x", uuid4(), "x", False, False, [], None)
+            await self._connection.fetch("SELECT * FROM app.enter($1, $2, $3, $4, $5, $6, $7, $8, $9)", *arguments)
             for table in self._walled:
                 if await self._reads(table):
                     found.add(f"read {table['name']}")

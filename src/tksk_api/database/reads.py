@@ -41,9 +41,8 @@ from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.errors import DomainError, not_found
 
 _DIALECT: Any = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_ADMIT = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
 _NOBODY: ColumnElement[Any] = literal_column("'{}'::uuid[]")
-_ADMIT_ARGUMENTS = 9  # the six of app.enter, then the scope the statement was compiled for
+_ADMIT_ARGUMENTS = 12  # the nine of app.enter, then the scope the statement was compiled for
 
 
 @dataclass(frozen=True)
@@ -297,7 +296,7 @@ _LOG = """, logged AS (
       FROM caller {found})"""
 
 
-_SAME_SCOPE = "caller.regions = $7 AND caller.agency_id IS NOT DISTINCT FROM $8 AND caller.granted = $9"
+_SAME_SCOPE = "caller.regions = $10 AND caller.agency_id IS NOT DISTINCT FROM $11 AND caller.granted = $12"
 _LOG_ONE = _LOG.format(
     asked="{key}",
     subjects="coalesce(found.people, '{{}}')",
@@ -315,7 +314,7 @@ _LOG_PAGE = _LOG.format(
 def _wrap(log: str) -> str:
     # LATERAL with a reference to `caller` and a LIMIT inside keeps the order: first app.enter, then the rows.
     return (
-        f"WITH caller AS MATERIALIZED ({_ADMIT}), "
+        f"WITH caller AS MATERIALIZED ({ENTER}), "
         "found AS MATERIALIZED (SELECT x.* FROM caller CROSS JOIN LATERAL ({inner}) x "
         f"WHERE caller.allowed AND {_SAME_SCOPE})"
         f"{log} SELECT caller.*, found.* FROM caller LEFT JOIN found ON true"
@@ -431,7 +430,7 @@ class Reader:
         """The caller, and nothing else. Raises what `admit` raises."""
         if self.admission is None:
             raise DomainError("unauthenticated")
-        row = await self.pool.fetchrow(_ADMIT, list(self.admission.arguments(read=True)))
+        row = await self.pool.fetchrow(ENTER, list(self.admission.arguments(read=True)))
         principal = admit(self.admission, row)
         self._remember(principal)
         return principal

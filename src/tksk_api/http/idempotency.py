@@ -56,8 +56,11 @@ class KeyedRequest:
             raise DomainError("idempotency_key_invalid")
         self._session = session
         self._keyring = keyring
-        # The caller's area belongs to the request: what was answered for one area is not replayed in another.
-        content = [getattr(request, "_json", None), scope_of(session).regions]
+        # Where and for whom the caller works belongs to the request: what was answered in one place or office is not
+        # given again in another.
+        scope = scope_of(session)
+        place = [scope.regions, scope.agency_id, principal_of(session).role]
+        content = [getattr(request, "_json", None), place]
         self._print = keyring.mac("idempotency", json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         self._row = {
             "user": principal_of(session).user_id,
