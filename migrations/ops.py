@@ -64,11 +64,12 @@ def audit(table: str, *hidden: str) -> None:
     op.execute(f"CREATE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION app.touch()")
 
 
-def log_access(table: str, subject: str) -> None:
-    """An access row for every write; `subject` is the column that names the people the row is about."""
+def log_access(table: str, *subjects: str) -> None:
+    """An access row for every write; `subjects` are the columns that name the people the row is about."""
+    arguments = ", ".join(f"'{subject}'" for subject in subjects)
     op.execute(
         f"CREATE TRIGGER record_access AFTER INSERT OR UPDATE OR DELETE ON {table} "
-        f"FOR EACH ROW EXECUTE FUNCTION app.record_access('{subject}')"
+        f"FOR EACH ROW EXECUTE FUNCTION app.record_access({arguments})"
     )
 
 

@@ -12,8 +12,10 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from canary import WATCH, watching
 from helpers import Caller, add_user
 from tksk_api.cli.database import create_database, in_use, upgrade
 from tksk_api.database import embedded
@@ -24,8 +26,24 @@ from tksk_api.main import create_app
 from tksk_api.security.crypto import create_key_file
 from tksk_api.settings import Settings
 
-KEPT_TABLES = ("regions", "programs", "agencies", "alembic_version")
+KEPT_TABLES = ("regions", "programs", "agencies", "alembic_version", "rate_limits")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """From the first test to the last: no identity number in an error, a log, the metrics or a file's name."""
+    with watching():
+        yield
+    WATCH.look_at_names(tmp_path_factory.getbasetemp())
+    assert WATCH.take() == []
+
+
+@pytest.fixture(autouse=True)
+def _numbers_stay_inside() -> Iterator[None]:
+    """The test during which a number got out is the one that fails."""
+    yield
+    assert WATCH.take() == []
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +85,12 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         log_level="INFO",
         pool_size=20,
         read_pool_size=10,
-        verification_per_minute=100_000,
+        requests_per_minute=1_000_000,
+        public_requests_per_minute=1_000_000,
+        sign_in_per_minute=1_000_000,
+        verification_per_minute=1_000_000,
+        reveals_per_hour=1_000_000,
+        seal_seconds=0,
     )
 
 
@@ -77,6 +100,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     application = create_app(settings)
     async with application.router.lifespan_context(application):
         yield application
+        WATCH.look("metrics", generate_latest(application.state.house.metrics.registry).decode())
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +111,10 @@ async def _owner(owner_url: str) -> AsyncIterator[tuple[Any, str]]:
         "AND relname <> ALL($1)",
         list(KEPT_TABLES),
     )
-    yield connection, "; ".join(f"DELETE FROM {row['relname']}" for row in rows)
+    # DELETE is cheaper than TRUNCATE on tables that hold a few rows; replica mode skips triggers and keys.
+    empty = ["SET session_replication_role = replica", *(f"DELETE FROM {row['relname']}" for row in rows)]
+    empty += ["DELETE FROM agencies WHERE created_by IS NOT NULL", "SET session_replication_role = origin"]
+    yield connection, "; ".join(empty)
     await connection.close()
 
 
@@ -96,11 +123,15 @@ async def owner(_owner: tuple[Any, str]) -> AsyncIterator[Any]:
     """A connection of the owner, to look behind the policies; afterwards the database is empty again."""
     connection, empty = _owner
     yield connection
-    # DELETE is cheaper than TRUNCATE on tables that hold a few rows; replica mode skips triggers and keys.
-    await connection.execute(
-        f"SET session_replication_role = replica; {empty}; DELETE FROM agencies WHERE created_by IS NOT NULL; "
-        "SET session_replication_role = origin"
-    )
+    await connection.execute(empty)
+
+
+@pytest.fixture(scope="module")
+async def module_owner(_owner: tuple[Any, str]) -> AsyncIterator[Any]:
+    """The same for a module whose tests share one world: the database is empty again when the module ends."""
+    connection, empty = _owner
+    yield connection
+    await connection.execute(empty)
 
 
 @pytest.fixture

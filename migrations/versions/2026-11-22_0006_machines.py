@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("agency_id", sa.UUID()),
         sa.Column("public_jwk", postgresql.JSONB()),
         sa.Column("session_id", sa.UUID(), nullable=False),
+        sa.Column("secret_rotated_at", sa.DateTime(timezone=True)),
         sa.Column("disabled_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name="fk_clients_agency_id"),
         sa.PrimaryKeyConstraint("id", name="pk_clients"),

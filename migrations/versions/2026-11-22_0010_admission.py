@@ -9,17 +9,24 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_ARGUMENTS = "p_session uuid, p_roles text[], p_permission text, p_request uuid, p_operation text, p_read boolean"
+_ARGUMENTS = (
+    "p_session uuid, p_roles text[], p_permission text, p_request uuid, p_operation text, p_read boolean, "
+    "p_opening boolean, p_otp_roles text[], p_step_up integer"
+)
 _ENTER = f"""
 CREATE FUNCTION app.enter({_ARGUMENTS})
 RETURNS TABLE (user_id uuid, role text, regions text[], agency_id uuid, region_code text, must_change_password boolean,
-               otp_enrolled boolean, strong_seconds integer, granted uuid[], allowed boolean)
+               granted uuid[], allowed boolean, refusal text)
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Who is this session, at this moment? Sets the row scope for the rest of the transaction. No row: the session has
--- ended, its user is disabled, or it is a machine client's that was revoked. A caller whose role is not among p_roles,
--- or a machine without the scope p_permission, gets an empty scope and leaves a row in the access log.
+-- ended, its user is disabled, or it is a machine client's that was revoked. A caller who is refused gets an empty scope
+-- and leaves a row in the access log: the role is not among p_roles (a machine lacks the scope p_permission); unless
+-- p_opening, the password must be changed, or a role of p_otp_roles has no one-time code; the last proof of identity is
+-- older than p_step_up seconds.
 DECLARE
     until timestamptz;
+    otp_enrolled boolean;
+    strong_seconds integer;
 BEGIN
     SELECT u.id, u.role, u.agency_id, u.region_code, u.must_change_password, u.otp_confirmed_at IS NOT NULL,
            extract(epoch FROM pg_catalog.now() - s.strong_at)::integer,
@@ -44,6 +51,11 @@ BEGIN
                 pg_catalog.set_config('app.role', '', true);
         RETURN;
     END IF;
+    refusal := CASE WHEN NOT allowed THEN 'permission_denied'
+                    WHEN must_change_password AND NOT p_opening THEN 'password_change_required'
+                    WHEN NOT otp_enrolled AND NOT p_opening AND role = ANY (p_otp_roles) THEN 'otp_enrolment_required'
+                    WHEN p_step_up < coalesce(strong_seconds, p_step_up + 1) THEN 'step_up_required' END;
+    allowed := refusal IS NULL;
     granted := '{{}}';
     IF p_read AND until > pg_catalog.now() THEN
         SELECT coalesce(array_agg(DISTINCT g.beneficiary_id ORDER BY g.beneficiary_id), '{{}}') INTO granted
@@ -51,9 +63,10 @@ BEGIN
          WHERE g.user_id = enter.user_id AND g.expires_at > pg_catalog.now() AND g.revoked_at IS NULL;
     END IF;
     IF NOT allowed THEN
-        INSERT INTO public.access_log (user_id, session_id, role, actor_region, request_id, operation, action, outcome)
+        INSERT INTO public.access_log (user_id, session_id, role, actor_region, request_id, operation, action, outcome,
+                                       reason)
         VALUES (user_id, p_session, role, array_to_string(regions, ','), p_request, p_operation,
-                CASE WHEN p_read THEN 'read' ELSE 'write' END, 'denied');
+                CASE WHEN p_read THEN 'read' ELSE 'write' END, 'denied', refusal);
     END IF;
     PERFORM pg_catalog.set_config('app.regions',
                 CASE WHEN allowed THEN pg_catalog.array_to_string(regions, ',') ELSE '' END, true),

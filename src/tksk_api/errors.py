@@ -106,6 +106,34 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Gunakan 1 sampai 128 karakter ASCII yang tercetak, misalnya sebuah UUID.",
         "Use 1 to 128 printable ASCII characters, for example a UUID.",
     ),
+    "token_request_invalid": ProblemText(
+        400,
+        "Permintaan token tidak sah",
+        "The token request is not valid",
+        "Perbaiki permintaan menurut RFC 6749: {reason}.",
+        "Correct the request by RFC 6749: {reason}.",
+    ),
+    "grant_type_unsupported": ProblemText(
+        400,
+        "Jenis grant tidak didukung",
+        "Unsupported grant type",
+        "Klien mesin memperoleh token dengan grant_type client_credentials.",
+        "Machine clients get tokens with the grant_type client_credentials.",
+    ),
+    "scope_refused": ProblemText(
+        400,
+        "Scope tidak diberikan",
+        "The scope is not granted",
+        "Klien ini tidak memiliki scope yang diminta: {reason}. Hilangkan scope, atau minta admin menambahkannya.",
+        "The client lacks a scope it asked for: {reason}. Leave scope out, or ask an administrator to add it.",
+    ),
+    "client_refused": ProblemText(
+        401,
+        "Klien tidak dikenali",
+        "The client was not recognised",
+        "Periksa client_id dan rahasia atau assertion (berlaku sekali). Admin dapat membuat rahasia baru.",
+        "Check client_id and the secret or assertion; an assertion works once. An administrator can give a new secret.",
+    ),
     "unauthenticated": ProblemText(
         401,
         "Anda belum masuk",
@@ -148,6 +176,27 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Tunggu kode berikutnya di aplikasi autentikator; setiap kode hanya berlaku sekali.",
         "Wait for the next code in the authenticator app; each code works only once.",
     ),
+    "sign_in_delayed": ProblemText(
+        429,
+        "Terlalu banyak percobaan yang gagal",
+        "Too many attempts have failed",
+        "Tunggu {retry_after} detik. Bila lupa kata sandi atau kode, minta admin mengatur ulang.",
+        "Wait {retry_after} seconds. If the password or code is forgotten, ask an administrator for a reset.",
+    ),
+    "otp_not_set_up": ProblemText(
+        409,
+        "Belum ada kode sekali pakai",
+        "There are no one-time codes",
+        "Mulai pemasangan melalui POST /v1/me/otp, lalu konfirmasikan dengan kode dari aplikasi autentikator.",
+        "Begin with POST /v1/me/otp, then confirm with a code of the authenticator app.",
+    ),
+    "otp_mandatory": ProblemText(
+        409,
+        "Peran Anda wajib memakai kode sekali pakai",
+        "Your role must use one-time codes",
+        "Kode tidak dapat dilepas. Untuk berganti telepon, pasang yang baru melalui POST /v1/me/otp.",
+        "They cannot be given up. To change the phone, set up new ones with POST /v1/me/otp.",
+    ),
     "step_up_required": ProblemText(
         401,
         "Buktikan lagi bahwa ini Anda",
@@ -180,8 +229,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         403,
         "Harus dilakukan orang lain",
         "Somebody else has to do this",
-        "Yang membuat, mengubah, memeriksa, mengunjungi atau sudah menandatangani tidak boleh menandatangani.",
-        "Whoever created, changed, checked, visited or already signed may not sign. Ask another official.",
+        "Yang sudah ikut menangani (membuat, mengubah, memeriksa, mengunjungi, menandatangani) tidak boleh memutuskan.",
+        "Whoever had a hand in it (created, changed, checked, visited, signed) may not decide. Ask another official.",
     ),
     "not_signatory": ProblemText(
         403,
@@ -203,6 +252,20 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Method not available",
         "Alamat ini tidak mengenal metode tersebut; lihat header Allow.",
         "This address does not know that method; see the Allow header.",
+    ),
+    "client_disabled": ProblemText(
+        409,
+        "Klien sudah dinonaktifkan",
+        "The client was ended",
+        "Klien mesin yang dinonaktifkan tidak dihidupkan lagi. Buat klien baru.",
+        "A machine client that was ended is not revived. Create a new one.",
+    ),
+    "client_uses_key": ProblemText(
+        409,
+        "Klien memakai kunci sendiri",
+        "The client uses a key of its own",
+        "Klien dengan public_jwk tidak memerlukan rahasia. Hapus public_jwk dahulu (PATCH) bila ingin memakai rahasia.",
+        "A client with a public_jwk needs no secret. Remove public_jwk first (PATCH) if it is to use one.",
     ),
     "conflict": ProblemText(
         409,
@@ -266,8 +329,15 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Masih dipakai",
         "Still in use",
-        "Orang ini memiliki permohonan, surat atau rujukan yang berjalan. Batalkan atau cabut dahulu.",
-        "This person has a running application, letter or referral. Cancel or revoke it first.",
+        "Orang ini memiliki permohonan, surat atau rujukan yang berjalan, atau ditahan demi hukum. Akhiri itu dahulu.",
+        "This person has a running application, letter or referral, or a legal hold. End that first.",
+    ),
+    "processing_restricted": ProblemText(
+        409,
+        "Pemrosesan data orang ini dibatasi",
+        "The processing of this person's data is restricted",
+        "Atas permintaannya data orang ini tidak diproses lagi (UU 27/2022 Pasal 41). Minta dinas sosial mencabutnya.",
+        "At the person's request their data is not processed further (UU 27/2022 Pasal 41). Ask the office to lift it.",
     ),
     "attachment_in_use": ProblemText(
         409,
@@ -418,6 +488,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Jangan menulis NIK di sini; gunakan kolomnya sendiri.",
         "Do not write a NIK here; it has a field of its own.",
     ),
+    "name_in_text": (
+        "Jangan menulis nama orang ini di sini: alasan disimpan dalam catatan akses yang tidak dapat dihapus.",
+        "Do not write this person's name here: reasons are kept in the access log, which cannot be erased.",
+    ),
     "search_needs_one": (
         "Isi paling sedikit satu: nik, family_card_number, name atau birth_date.",
         "Give at least one of nik, family_card_number, name or birth_date.",
@@ -483,6 +557,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "This kind of activity belongs to the pillar {pillar}.",
     ),
     "password_too_short": ("Kata sandi paling sedikit {min} karakter.", "A password has at least {min} characters."),
+    "password_too_short_alone": (
+        "Ganti dahulu kata sandi menjadi paling sedikit {min} karakter.",
+        "Change the password first to one of at least {min} characters.",
+    ),
     "password_common": ("Kata sandi terlalu mudah ditebak.", "The password is too easy to guess."),
     "password_wrong": ("Kata sandi sekarang salah.", "The current password is wrong."),
     "same_person": ("Tidak boleh orang yang sama.", "Must not be the same person."),
@@ -547,6 +625,7 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "pdf_encrypted": ("PDF dikunci; simpan tanpa kata sandi.", "The PDF is locked; save it without a password."),
     "pdf_pages": ("PDF harus 1 sampai {max} halaman.", "A PDF has 1 to {max} pages."),
+    "bad_key": ("Bukan kunci publik P-256 yang sah.", "Not a valid public P-256 key."),
     "agency_required": ("Pengguna instansi memerlukan agency_id.", "An agency user needs an agency_id."),
 }
 

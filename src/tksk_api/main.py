@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.requests import Request
 from starlette.responses import Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tksk_api import __version__, openapi
 from tksk_api.database.engine import create_engine, create_read_pool
@@ -15,15 +16,17 @@ from tksk_api.database.roles import refuse_unsafe_role
 from tksk_api.database.session import session_factory
 from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
+from tksk_api.domain.audit.service import sealing
 from tksk_api.http import problems
 from tksk_api.http.dependencies import House
-from tksk_api.http.edge import Edge
+from tksk_api.http.edge import Edge, Guard, Origins, origins_policy
 from tksk_api.http.idempotency import Replayed
-from tksk_api.http.rate import RateLimit
+from tksk_api.http.rate import RateLimits, quotas
 from tksk_api.http.routing import body_limits
 from tksk_api.routers import operations
 from tksk_api.security.crypto import load_key_file
 from tksk_api.security.passwords import Passwords
+from tksk_api.security.signing import SigningKeys
 from tksk_api.security.tokens import Tokens
 from tksk_api.services import SERVICES
 from tksk_api.settings import Settings
@@ -36,7 +39,8 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
     chosen = {name: SERVICES[name] for name in (services or SERVICES)}
     metrics = Metrics()
     keyring = load_key_file(settings.key_file)
-    tokens = Tokens(keyring, settings.public_url, settings.access_token_minutes * 60)
+    signing = SigningKeys(keyring.signing, settings.key_file)
+    tokens = Tokens(signing, settings.public_url, settings.access_token_minutes * 60)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,11 +60,12 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
             tokens=tokens,
             passwords=passwords,
             metrics=metrics,
-            verification_limit=RateLimit("verification", settings.verification_per_minute),
+            limits=RateLimits(keyring, quotas(settings)),
             vault=Vault(settings),
             inspectors=(inspectors := Inspectors(settings.attachment_workers, settings.attachment_queue)),
         )
-        yield
+        async with app.state.house.limits.shared(engine), sealing(sessions, settings.seal_seconds):
+            yield
         inspectors.close()
         passwords.close()
         await pool.close()
@@ -70,7 +75,7 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
     app = kind(
         title="TKSK API",
         version=__version__,
-        docs_url="/docs" if settings.docs_enabled else None,
+        docs_url=None,  # openapi.install makes the page
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         lifespan=lifespan,
@@ -82,7 +87,13 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         app.router.routes.extend(router.routes)
     problems.install(app)
     app.add_exception_handler(Replayed, _replay)
-    app.add_middleware(Edge, body_limit=settings.body_limit_bytes, metrics=metrics, larger=body_limits(app.routes))
+    # From the inside out: a browser of a listed origin must be able to read what Guard refuses, too.
+    app.add_middleware(Guard, body_limit=settings.body_limit_bytes, larger=body_limits(app.routes))
+    if settings.cors_origins:
+        app.add_middleware(Origins, **origins_policy(settings.cors_origins))
+    app.add_middleware(Edge, public_url=settings.public_url, metrics=metrics)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     openapi.install(app, chosen, settings.public_url, publish=settings.docs_enabled)
     return app
 

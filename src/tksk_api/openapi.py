@@ -3,12 +3,18 @@
 Adds what FastAPI cannot know: the problem media type, the permission's meaning, ETag and retry headers, languages.
 """
 
+import base64
 import copy
+import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -71,6 +77,17 @@ _LANGUAGE = {
     "schema": {"type": "string", "default": "id", "examples": ["id", "en"]},
     "description": "Language of problem texts",
 }
+_RATE_HEADERS = {
+    "RateLimit": {
+        "schema": {"type": "string", "examples": ['"default";r=599;t=42']},
+        "description": "`r` requests are left for the next `t` seconds",
+    },
+    "RateLimit-Policy": {
+        "schema": {"type": "string", "examples": ['"default";q=600;w=60']},
+        "description": "`q` requests may be made in `w` seconds: by a user or machine client, or from an address",
+    },
+    "Retry-After": {"schema": {"type": "integer", "examples": [17]}, "description": "Seconds to wait"},
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -80,16 +97,43 @@ _IDEMPOTENCY = {
 
 
 def install(app: FastAPI, services: Mapping[str, Service], public_url: str, *, publish: bool) -> None:
-    """Serve the documents at /openapi.json and /openapi/{service}.json."""
+    """Serve the documents at /openapi.json and /openapi/{service}.json, and at /docs for people."""
     app.openapi = lambda: app.openapi_schema or _remember(app, services, public_url)  # type: ignore[method-assign]
     if not publish:
         return
+    made = cache(lambda name: service_document(app, name, public_url))
     for name in services:
 
         async def document(_request: Request, name: str = name) -> Response:
-            return JSONResponse(service_document(app, name, public_url))
+            return JSONResponse(made(name))
 
         app.add_route(f"/openapi/{name}.json", document, include_in_schema=False)
+    page = _docs_page(app, public_url)
+
+    async def docs(_request: Request) -> Response:
+        return page
+
+    app.add_route("/docs", docs, include_in_schema=False)
+
+
+def _docs_page(app: FastAPI, public_url: str) -> Response:
+    """The page that shows the documents; it may load its own files, and run the one script that starts it."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=app.title,
+        swagger_js_url="/static-offline-docs/swagger-ui-bundle.js",
+        swagger_css_url="/static-offline-docs/swagger-ui.css",
+        swagger_favicon_url="/static-offline-docs/favicon.png",
+    )
+    scripts = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
+    started = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
+    public = urlsplit(public_url)  # where the page sends what is tried out
+    page.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'self' {started}; "
+        f"style-src 'self'; img-src 'self' data:; connect-src 'self' {public.scheme}://{public.netloc}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return page
 
 
 def _remember(app: FastAPI, services: Collection[str], public_url: str) -> dict[str, Any]:
@@ -135,12 +179,19 @@ def _document(app: FastAPI, title: str, intro: str, names: set[str] | None, publ
     document["paths"] = paths
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["headers"] = _RATE_HEADERS
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt (ES256)"},
+        "machine": {"type": "oauth2", "flows": {"clientCredentials": _machine_flow(public_url)}},
         "link": {"type": "apiKey", "in": "query", "name": SIGNATURE, "description": "Of a link made for the caller"},
     }
     _prune(document)
     return document
+
+
+def _machine_flow(public_url: str) -> dict[str, Any]:
+    scopes = {str(scope): scope.meaning for scope in sorted(MACHINE_SCOPES)}
+    return {"tokenUrl": f"{public_url}/oauth2/token", "scopes": scopes}
 
 
 def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
@@ -151,7 +202,11 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     if permission == PUBLIC:
         operation["security"] = []
     else:
-        operation["security"] = [{"bearer": []}, *([{"link": []}] if operation.get("x-signed-link") else [])]
+        operation["security"] = [{"bearer": []}]
+        if permission in MACHINE_SCOPES:
+            operation["security"].append({"machine": [permission]})
+        if operation.get("x-signed-link"):
+            operation["security"].append({"link": []})
         operation["description"] = _with_permission(
             operation.get("description", ""), Permission.named(permission), fresh=operation.get("x-step-up", False)
         )
@@ -171,10 +226,12 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
         ("400", "413", "415"): has_body,
         ("400", "409"): is_keyed,
         ("409",): method in ("patch", "put"),
+        ("429",): "x-rate-limit" in operation,
         tuple(operation.pop("x-statuses", ())): True,
     }
     _respond(operation, {status for statuses, holds in conditions.items() if holds for status in statuses})
     _announce_etag(path, operation, names)
+    _announce_limits(operation)
 
 
 def _with_permission(description: str, permission: Permission, *, fresh: bool) -> str:
@@ -205,6 +262,17 @@ def _announce_etag(path: str, operation: dict[str, Any], names: set[str]) -> Non
         if status.startswith("2") and "content" in response:
             header = {"schema": {"type": "string"}, "description": "Version, for If-Match"}
             response.setdefault("headers", {})["ETag"] = header
+
+
+def _announce_limits(operation: dict[str, Any]) -> None:
+    if "429" not in operation["responses"]:
+        return
+    for response in operation["responses"].values():
+        response.setdefault("headers", {}).update(
+            {name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")}
+        )
+    for status in operation["responses"].keys() & {"429", "503"}:
+        operation["responses"][status]["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
 
 
 def _prune(document: dict[str, Any]) -> None:

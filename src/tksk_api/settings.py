@@ -1,11 +1,13 @@
 """Everything that can be configured: one frozen object, read from TKSK_* once, never at import."""
 
+import re
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PostgresDsn, SecretStr, UrlConstraints
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, UrlConstraints
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _no_trailing_slash(value: str) -> str:
@@ -15,13 +17,48 @@ def _no_trailing_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+def _parts(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(value)) for value in values)
+    except ValueError as error:
+        raise ValueError("addresses or networks like 10.0.0.5, 10.1.0.0/16, fd00::/8 are expected") from error
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        exact = parts.scheme in ("http", "https") and parts.hostname and value == f"{parts.scheme}://{parts.netloc}"
+        if not exact or "@" in value or "*" in value or value != value.lower():
+            raise ValueError("exact origins like https://app.example.go.id are expected, no * and no path")
+    return values
+
+
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https://[!-~]+", value):
+        raise ValueError("https://... is expected")
+    return value
+
+
+def _contact(value: str) -> str:
+    if not re.fullmatch(r"(mailto:[!-~]+@|https://)[!-~]+", value):
+        raise ValueError("mailto:... or https://... is expected")
+    return value
+
+
+List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql"])]
 
 
 class Settings(BaseSettings):
     """Read from the environment (prefix `TKSK_`). Durations say their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="TKSK_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TKSK_", frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     database_url: SecretStr = Field(
         description="postgresql://tksk_app:...@host/database: the app role, which owns nothing"
@@ -32,7 +69,19 @@ class Settings(BaseSettings):
     public_url: Annotated[str, AfterValidator(_no_trailing_slash)] = Field(
         default="http://127.0.0.1:8000", description="address printed in QR codes and problem types"
     )
-    docs_enabled: bool = True
+    trusted_proxies: Annotated[List, AfterValidator(_networks)] = Field(
+        default=(), description="addresses and networks, by comma, whose X-Forwarded-For and -Proto are believed"
+    )
+    cors_origins: Annotated[List, AfterValidator(_origins)] = Field(
+        default=(), description="origins, by comma, whose pages may call the API from a browser"
+    )
+    security_contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        default=None, description="mailto: or https: address for security.txt (RFC 9116)"
+    )
+    security_policy: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        default=None, description="https: address of the page that says how reports are dealt with"
+    )
+    docs_enabled: bool = Field(default=True, description="serve /docs and the OpenAPI documents")
     log_level: str = "INFO"
     body_limit_bytes: int = Field(default=1_048_576, ge=1024)
     pool_size: int = Field(default=10, ge=1, le=200)
@@ -44,8 +93,10 @@ class Settings(BaseSettings):
     password_workers: int = Field(default=2, ge=1)
     password_queue: int = Field(default=16, ge=1)
     access_token_minutes: int = Field(default=15, ge=1, le=60)
-    refresh_idle_days: int = Field(default=14, ge=1)
-    refresh_absolute_days: int = Field(default=60, ge=1)
+    field_session_days: int = Field(default=60, ge=1, description="a session of village or district users, at most")
+    field_session_idle_days: int = Field(default=14, ge=1, description="the same, without being refreshed")
+    office_session_hours: int = Field(default=12, ge=1, description="a session of offices, agencies and auditors")
+    admin_session_hours: int = Field(default=8, ge=1, description="a session of administrators")
     refresh_grace_seconds: int = Field(default=30, ge=0)
     otp_required: bool = Field(
         default=True, description="administrators, signatories and auditors must enrol a one-time code"
@@ -55,6 +106,9 @@ class Settings(BaseSettings):
     access_grants_per_day: int = Field(default=10, ge=1, description="times a user may break the glass")
     acting_cover_days: int = Field(default=180, ge=1, description="longest time one officer covers another district")
     setup_secret_hours: int = Field(default=72, ge=1)
+    client_secret_overlap_days: int = Field(
+        default=7, ge=0, description="how long a machine client's secret works beside its successor"
+    )
     requests_per_minute: int = Field(default=600, ge=1, description="signed-in requests, per user or machine client")
     public_requests_per_minute: int = Field(default=300, ge=1, description="requests without a token, per address")
     sign_in_per_minute: int = Field(default=60, ge=1, description="sign-ins, refreshes and step-ups, per address")
@@ -67,4 +121,5 @@ class Settings(BaseSettings):
     attachment_workers: int = Field(default=2, ge=1, le=64, description="processes that look into uploads")
     attachment_queue: int = Field(default=400, ge=1, description="uploads that may wait for one of them")
     attachment_quota_bytes: int = Field(default=50 * 1024**3, ge=0, description="per regency")
+    seal_seconds: int = Field(default=60, ge=0, description="how often the access log is sealed; 0: not by this server")
     metrics_token: SecretStr | None = None

@@ -24,6 +24,7 @@ from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_pers
 from tksk_api.domain.attachments.rules import MAX_BYTES
 from tksk_api.domain.attachments.vault import THUMBNAIL
 from tksk_api.http.uploads import FIELDS_BYTES
+from tksk_api.security.crypto import SUBJECT_SEALED
 from tksk_api.telemetry import configure_logging
 
 URL = "/v1/attachments"
@@ -674,6 +675,41 @@ async def test_identity_documents_are_for_those_who_may_reveal(tksk, as_, somebo
     assert code_of(await client.get(content_url)) == "permission_denied"
     for role, region in (("village_clerk", SRENGSEM), ("regency_office", BANDAR_LAMPUNG)):
         assert (await (await as_(role, region)).get(f"{URL}/{ktp}/content")).status_code == 200, role
+
+
+async def test_an_identity_document_needs_a_fresh_proof_and_a_photo_does_not(tksk, somebody, owner, client):
+    ktp = (await attached(tksk, picture(), kind="ktp", beneficiary_id=somebody))["id"]
+    home = (await attached(tksk, picture(), kind="visit_photo", beneficiary_id=somebody))["id"]
+    url, small = await links(tksk, ktp)
+    await owner.execute(
+        "UPDATE user_sessions SET strong_at = now() - interval '16 minutes' WHERE id = $1", tksk.session_id
+    )
+    assert (await tksk.get(f"{URL}/{home}/content")).status_code == 200
+    for caller, path in ((tksk, f"{URL}/{ktp}/content"), (client, url), (client, small)):
+        answer = await caller.get(path)
+        assert (answer.status_code, code_of(answer)) == (401, "step_up_required")
+        assert "max_age=900" in answer.headers["www-authenticate"]
+        (row,) = await owner.fetch(
+            "SELECT * FROM access_log WHERE request_id = $1::text::uuid", answer.headers["x-request-id"]
+        )
+        assert (row["outcome"], str(row["object_id"]), row["subject_ids"]) == ("denied", ktp, [])
+    await owner.execute("UPDATE user_sessions SET strong_at = now() WHERE id = $1", tksk.session_id)
+    assert (await tksk.get(f"{URL}/{ktp}/content")).status_code == 200
+
+
+async def test_a_file_is_under_its_persons_key_and_lost_with_it(tksk, somebody, owner):
+    key = (await attached(tksk, picture(), beneficiary_id=somebody))["id"]
+    (sealed,) = await owner.fetchrow("SELECT key_cipher FROM attachments WHERE id = $1::text::uuid", key)
+    assert sealed[:1] == SUBJECT_SEALED
+    assert (await tksk.get(f"{URL}/{key}/content")).status_code == 200
+    other = str((await add_person(tksk))["id"])
+    await owner.execute(
+        "UPDATE subject_keys SET wrapped = (SELECT wrapped FROM subject_keys WHERE subject_id = $2::text::uuid) "
+        "WHERE subject_id = $1::text::uuid",
+        somebody,
+        other,
+    )
+    assert (await tksk.get(f"{URL}/{key}/content")).status_code == 500
 
 
 async def test_pictures_of_identity_cards_count_as_revealed_numbers(app, tksk, somebody):

@@ -29,32 +29,20 @@ CREDENTIALS = {"signature": ("link_refused",)}
 # Published as required, since a reader should send it; derived when it is left out.
 FILLED_IN = {"nik_status"}
 DEEP = b"[" * 100_000 + b"]" * 100_000
-ROWS = """
-SELECT string_agg(format('SELECT %L AS name, count(*) AS rows, coalesce(sum(hashtextextended(t::text, 0)), 0) AS content
-  FROM %I t', relname, relname), ' UNION ALL ')
-  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-   AND relname <> ALL('{access_log,regions,programs,alembic_version}')
-"""
 
 
 @pytest.fixture(scope="module")
-async def world(app, _owner) -> AsyncIterator[World]:
-    connection, empty = _owner
-    async with build_world(app, connection) as built:
+async def world(app, module_owner) -> AsyncIterator[World]:
+    async with build_world(app, module_owner) as built:
         yield built
-    await connection.execute(
-        f"SET session_replication_role = replica; {empty}; DELETE FROM agencies WHERE created_by IS NOT NULL; "
-        "SET session_replication_role = origin"
-    )
 
 
 @pytest.fixture
 async def unchanged(world) -> AsyncIterator[None]:
     """Whatever the test sends must leave every row of every table as it was."""
-    query = await world.owner.fetchval(ROWS)
-    before = await world.owner.fetch(query)
+    before = await world.fingerprint()
     yield
-    assert await world.owner.fetch(query) == before
+    assert await world.fingerprint() == before
 
 
 def with_body(world: World) -> list[Operation]:
@@ -256,7 +244,7 @@ async def test_a_wrong_query_value_is_refused_by_every_list(world, unchanged):
 
 @pytest.mark.parametrize(
     "odd",
-    ["bukan-uuid", "%00", "%ED%A0%80", "%2e%2e%2fetc", "1", "' OR 1=1--", "x" * 3000, "99999999999999999999", "*"],
+    ["bukan-uuid", "%00", "%ED%A0%80", "%2e%2e%2fetc", "1", "' OR 1=1--", "x" * 1500, "99999999999999999999", "*"],
 )
 async def test_an_odd_path_parameter_is_refused_by_every_operation(world, unchanged, odd):
     for operation in operations(world.app):
@@ -281,8 +269,6 @@ async def test_a_trailing_slash_or_another_case_is_another_address(world):
         path = world.path(operation)
         for other in (f"{path}/", f"//{path.lstrip('/')}", path.upper()):
             answer = await send(world, operation, f"http://test{other}")
-            if operation.collection == "verify" and answer.status_code == 429:
-                continue
             assert (answer.status_code, code_of(answer)) == (404, "not_found"), (operation.name, other)
 
 

@@ -13,7 +13,9 @@ from tksk_api.security.permissions import Permission, roles_with
 PUBLIC = {
     "login",
     "refresh",
+    "issue_token",
     "jwks",
+    "oauth_authorization_server",
     "list_regions",
     "get_region",
     "list_references",
@@ -37,6 +39,7 @@ _PATTERN_SAMPLES = (
     "198001012005011003",
     "{sequence}/{year}",
     "tksk.panjang",
+    "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",  # a coordinate of RFC 7515 A.3
 )
 
 

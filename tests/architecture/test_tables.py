@@ -30,6 +30,7 @@ UNSCOPED = {
     "rate_limits": "keyed digests of callers",
     "subject_keys": "keys, wrapped by the master key",
     "attachment_usage": "bytes per regency",
+    "erasures": "ids of people of whom nothing is left",
 }
 POLICIES = """
 SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -151,7 +152,7 @@ ALLOWED = {
     "recovery_codes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "sign_in_throttles": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "rate_limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "subject_keys": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "erasures": {"SELECT"},
     "changes": {"SELECT"},
     "transitions": {"SELECT", "INSERT"},
     "sktm_signatures": {"SELECT", "INSERT"},
@@ -224,7 +225,9 @@ async def test_a_caller_cannot_shadow_what_the_owners_functions_use(settings):
                 "SELECT gen_random_uuid() AS id, u.id AS user_id FROM pg_temp.users u"
             )
             session = await connection.fetchval("SELECT id FROM pg_temp.user_sessions")
-            row = await connection.fetchrow("SELECT * FROM app.enter($1, NULL, NULL, NULL, 'x', true)", session)
+            row = await connection.fetchrow(
+                "SELECT * FROM app.enter($1, NULL, NULL, NULL, 'x', true, false, '{}', NULL)", session
+            )
             assert row is None
             await connection.execute("DROP TABLE user_sessions, users")
     finally:

@@ -1,8 +1,13 @@
-"""One row of every resource in Panjang, made over HTTP, and callers of every role there and in Ampenan."""
+"""One row of every resource in one village, made over HTTP, and callers of every role on the path to it.
+
+`build_world` makes it in Srengsem, with callers of every role in Ampenan beside it. tests/authorization makes the same
+rows in several villages: what `_fill` writes must follow `world.place`, never a village of its own choice.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,12 +15,20 @@ from fastapi import FastAPI
 
 from architecture.specification import Operation
 from files import picture
-from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_user, person
+from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_user, nik, person
 from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
 
-HOME = {"province": "18", "regency": BANDAR_LAMPUNG, "district": PANJANG, "village": SRENGSEM}
-AWAY = {"province": "52", "regency": "52.71", "district": AMPENAN, "village": AMPENAN_VILLAGE}
-REGIONAL = [role for role in Role if ROLE_REGION_LEVEL[role] is not None]
+Place = dict[str, str]
+HOME: Place = {"province": "18", "regency": BANDAR_LAMPUNG, "district": PANJANG, "village": SRENGSEM}
+AWAY: Place = {"province": "52", "regency": "52.71", "district": AMPENAN, "village": AMPENAN_VILLAGE}
+ELSEWHERE = "11.71.01"  # where nobody of any test works
+_ROWS = """
+SELECT string_agg(format('SELECT %L AS name, count(*) AS rows, coalesce(sum(hashtextextended(t::text, 0)), 0) AS content
+  FROM %I t', relname, relname), ' UNION ALL ')
+  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+   AND relname <> ALL('{access_log,rate_limits,regions,programs,alembic_version}')
+"""
+PHONE = "+6281234567890"
 
 # Bodies that pass the checks made before the row is looked for, where a sample of the schema does not.
 BODIES: dict[str, dict[str, Any]] = {
@@ -25,18 +38,25 @@ BODIES: dict[str, dict[str, Any]] = {
     "return_sktm_application": {"reason_code": "incomplete_documents"},
     "reject_sktm_application": {"reason_code": "not_registered_dtsen"},
     "revoke_sktm_application": {"reason_code": "false_statement"},
+    "create_access_grant": {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"},
 }
 
 
 @dataclass
 class World:
-    """Who is there and what exists; `ids` maps a collection's name to the id of its row in Panjang."""
+    """Who is there and what exists; `ids` maps a collection's name to the id of its row at `place`.
+
+    `nik` and `family_card` are the numbers of its one person.
+    """
 
     app: FastAPI
     owner: Any
+    place: Place = field(default_factory=lambda: HOME)
     home: dict[str, Caller] = field(default_factory=dict)
     away: dict[str, Caller] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    family_card: str = field(default_factory=nik)
+    nik: str = field(default_factory=nik)
 
     def holder(self, operation: Operation, side: str = "home") -> Caller:
         """Somebody who may perform the operation; the officer where possible."""
@@ -47,11 +67,12 @@ class World:
     def path(self, operation: Operation, **over: str) -> str:
         """The operation's address with ids of existing rows. Raises KeyError, saying what to add to this file."""
         known = {
-            "code": {"regions": PANJANG, "programs": "pip"}.get(operation.collection),
+            "code": {"regions": self.place["district"], "programs": "pip"}.get(operation.collection),
             "list": "pillars",
-            "region_code": PANJANG,
+            "region_code": self.place["village"],
             "token": "tidak-dikenal-token-ini-0000",
             "id": self.ids.get(operation.collection),
+            "session_id": self.ids.get("user-sessions"),
         }
         filled = {name: over.get(name) or known.get(name) for name in operation.path_parameters}
         unknown = [name for name, value in filled.items() if value is None]
@@ -62,6 +83,10 @@ class World:
             )
         return operation.url(**filled)  # type: ignore[arg-type]
 
+    async def fingerprint(self) -> Any:
+        """Every row of every table in a few numbers: a refused request must leave them as they are."""
+        return await self.owner.fetch(await self.owner.fetchval(_ROWS))
+
     async def send(self, operation: Operation, caller: Any, path: str | None = None, **over: Any) -> Any:
         """A request of the right shape, with If-Match where it is needed."""
         headers = {"If-Match": '"v1"'} if operation.needs_version else {}
@@ -70,7 +95,7 @@ class World:
             over.setdefault("json", operation.body(**BODIES.get(operation.name, {})))
         if operation.takes_file and not over.keys() & {"content", "json", "data"}:
             over["data"] = {"kind": "other", "beneficiary_id": self.ids["beneficiaries"]}
-            over["files"] = {"file": ("rumah.jpg", picture())}
+            over["files"] = {"file": (f"KTP {self.nik}.jpg", picture())}  # what people call such files
         return await caller.request(operation.method, path or self.path(operation), headers=headers, **over)
 
 
@@ -79,28 +104,42 @@ async def build_world(app: FastAPI, owner: Any) -> AsyncIterator[World]:
     """Build it, and leave an empty database behind."""
     world = World(app, owner)
     try:
-        await _sign_in(world)
-        await _fill(world)
+        await settle(world)
+        world.away = (await callers_at(world, AWAY))[0]
         yield world
     finally:
-        for caller in (*world.home.values(), *world.away.values()):
-            await caller.aclose()
+        await leave(world)
 
 
-async def _sign_in(world: World) -> None:
-    for callers, regions, name in ((world.home, HOME, "Lampung"), (world.away, AWAY, "Mataram")):
-        agency = await world.owner.fetchval(
-            "INSERT INTO agencies (id, version, name, kind, region_code, is_active, created_by) "
-            "VALUES ($1, 1, $2, 'bpjs_office', $3, true, $1) RETURNING id",
-            uuid4(),
-            f"BPJS {name}",
-            regions["regency"],
-        )
-        world.ids.setdefault("agencies", str(agency))
-        for role in Role:
-            level = ROLE_REGION_LEVEL[role]
-            agency_id = agency if role is Role.AGENCY else None
-            callers[role] = await sign_in(world, role, regions[level] if level else None, agency_id)
+async def settle(world: World) -> None:
+    """The people and the rows of the world's place."""
+    world.home, world.ids["agencies"] = await callers_at(world, world.place)
+    await _fill(world)
+
+
+async def leave(world: World) -> None:
+    """Close what the callers hold open."""
+    for caller in (*world.home.values(), *world.away.values()):
+        await caller.aclose()
+
+
+async def callers_at(world: World, place: Place) -> tuple[dict[str, Caller], str]:
+    """A caller of every role on the path to a village, and the id of the agency that one of them speaks for."""
+    agency = await world.owner.fetchval(
+        "INSERT INTO agencies (id, version, name, kind, region_code, is_active, created_by) "
+        "VALUES ($1, 1, $2, 'bpjs_office', $3, true, $1) RETURNING id",
+        uuid4(),
+        f"BPJS {place['village']}",
+        place["regency"],
+    )
+    callers = {}
+    for role in Role:
+        level = ROLE_REGION_LEVEL[role]
+        agency_id = agency if role is Role.AGENCY else None
+        callers[role] = await sign_in(world, role, place[level] if level else None, agency_id)
+        # Every POST carries an Idempotency-Key: a handler that forgets to keep its answer fails here.
+        callers[role].event_hooks = {"request": [_add_key]}
+    return callers, str(agency)
 
 
 async def sign_in(world: World, role: str, region: str | None, agency_id: UUID | None = None) -> Caller:
@@ -112,16 +151,19 @@ async def sign_in(world: World, role: str, region: str | None, agency_id: UUID |
 
 async def _fill(world: World) -> None:
     tksk, clerk, head = (world.home[role] for role in ("tksk", "village_clerk", "village_head"))
-    # Every POST carries an Idempotency-Key: a handler that forgets to keep its answer fails here.
-    for caller in (*world.home.values(), *world.away.values()):
-        caller.event_hooks = {"request": [_add_key]}
-    ids = world.ids
+    ids, village = world.ids, world.place["village"]
     ids["users"] = str(clerk.user_id)
-    ids["beneficiaries"] = await _made(clerk, "/v1/beneficiaries", person())
+    # One more session each, so that ending it leaves the caller signed in: the officer's own, and the clerk's.
+    ids["auth"] = await _another_session(world, tksk)
+    ids["user-sessions"] = await _another_session(world, clerk)
+    someone = person(
+        nik=world.nik, family_card_number=world.family_card, phone=PHONE, village_code=village, notes="Rumah papan"
+    )
+    ids["beneficiaries"] = await _made(clerk, "/v1/beneficiaries", someone)
     ids["visits"] = await _made(
         tksk, "/v1/visits", {"beneficiary_id": ids["beneficiaries"], "visited_on": "2026-11-02"}
     )
-    ids["attachments"] = await _attached(tksk, ids["visits"])
+    ids["attachments"] = await attached(tksk, visit_id=ids["visits"])
     completed = {"outcome": "met", "finding": "eligible", "evidence": {}, "attachment_ids": [ids["attachments"]]}
     await _taken(tksk, f"/v1/visits/{ids['visits']}/complete", completed)
     ids["sktm-applications"] = await _made(
@@ -152,29 +194,66 @@ async def _fill(world: World) -> None:
         },
     )
     await _taken(tksk, f"/v1/referrals/{ids['referrals']}/submit")
-    answer = await world.home["regency_office"].put(f"/v1/sktm-policies/{PANJANG}", json={"validity_months": 3})
+    policy = f"/v1/sktm-policies/{village}"
+    answer = await world.home["regency_office"].put(policy, json={"validity_months": 3})
     assert answer.status_code == 200, answer.text
     ids["partners"] = await _made(
-        tksk, "/v1/partners", {"type": "karang_taruna", "name": "Karang Taruna Panjang", "region_code": PANJANG}
+        tksk, "/v1/partners", {"type": "karang_taruna", "name": "Karang Taruna Tunas Bahari", "region_code": village}
     )
-    ids["assignments"] = await _made(world.home["regency_office"], "/v1/assignments", assignment(tksk.user_id))
-    ids["activities"] = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"]))
+    # Acting, for several villages of one district have an officer here, and a district has one holder.
+    ids["assignments"] = await _made(
+        world.home["regency_office"], "/v1/assignments", assignment(tksk.user_id, world.place["district"])
+    )
+    ids["activities"] = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"], village))
+    handed_in = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"], village))
+    await _taken(tksk, f"/v1/activities/{handed_in}/submit")
+    client = {"name": "Sistem mitra", "scopes": ["visit:read"], "region_codes": [village], "region_code": village}
+    ids["clients"] = await _made(world.home["province_office"], "/v1/clients", client)
+    await _taken(world.home["province_office"], f"/v1/clients/{ids['clients']}/rotate-secret", {})
+    await world.owner.execute(
+        "INSERT INTO client_assertions (client_id, jti_digest, expires_at) VALUES ($1::uuid, $2, now())",
+        ids["clients"],
+        uuid4().bytes,
+    )
+    await _break_glass(world)
+    request = {
+        "beneficiary_id": ids["beneficiaries"],
+        "kind": "access",
+        "reason": "Ingin tahu data apa yang disimpan",
+        "requested_by": "self",
+        "received_on": "2026-11-02",
+    }
+    ids["privacy-requests"] = await _made(clerk, "/v1/privacy-requests", request)
 
 
-def assignment(user_id: Any) -> dict[str, Any]:
-    """A valid body for POST /v1/assignments: the officer of Panjang."""
+async def _another_session(world: World, caller: Caller) -> str:
+    key = uuid4()
+    session = "INSERT INTO user_sessions (id, user_id, expires_at) VALUES ($1, $2, now() + interval '1 day')"
+    await world.owner.execute(session, key, caller.user_id)
+    return str(key)
+
+
+async def _break_glass(world: World) -> None:
+    # By somebody who is none of the world's callers: a grant shows its holder more than their role does.
+    stranger = await sign_in(world, Role.TKSK, ELSEWHERE)
+    body = {"nik": world.nik, **BODIES["create_access_grant"]}
+    world.ids["access-grants"] = await _made(stranger, "/v1/access-grants", body)
+    await stranger.aclose()
+
+
+def assignment(user_id: Any, district: str = PANJANG) -> dict[str, Any]:
+    """A valid body for POST /v1/assignments: an officer who stands in, from yesterday on."""
+    today = datetime.now(UTC).date()
     return {
         "user_id": str(user_id),
-        "region_code": PANJANG,
-        "kind": "holder",
-        "decree_number": "460/001/SK",
-        "decree_date": "2026-01-02",
-        "decree_issuer": "kemensos",
-        "starts_on": "2026-01-05",
+        "region_code": district,
+        "kind": "acting",
+        "starts_on": str(today - timedelta(days=1)),
+        "ends_on": str(today + timedelta(days=100)),
     }
 
 
-def activity(beneficiary_id: str) -> dict[str, Any]:
+def activity(beneficiary_id: str, village: str = SRENGSEM) -> dict[str, Any]:
     """A valid body for POST /v1/activities."""
     return {
         "occurred_on": "2026-11-02",
@@ -183,7 +262,7 @@ def activity(beneficiary_id: str) -> dict[str, Any]:
         "roles": ["facilitator"],
         "kind": "home_visit",
         "title": "Kunjungan rumah",
-        "region_code": SRENGSEM,
+        "region_code": village,
         "beneficiary_ids": [beneficiary_id],
         "headcount": {"male": 0, "female": 1, "children": 0, "disabled": 0},
     }
@@ -200,9 +279,9 @@ async def _made(caller: Caller, url: str, body: dict[str, Any]) -> str:
     return str(answer.json()["id"])
 
 
-async def _attached(caller: Caller, visit_id: str) -> str:
-    fields = {"kind": "visit_photo", "visit_id": visit_id}
-    answer = await caller.post("/v1/attachments", data=fields, files={"file": ("rumah.jpg", picture())})
+async def attached(caller: Caller, kind: str = "visit_photo", **owner: str) -> str:
+    """A picture of one visit, person or activity; returns its id."""
+    answer = await caller.post("/v1/attachments", data={"kind": kind, **owner}, files={"file": ("x.jpg", picture())})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

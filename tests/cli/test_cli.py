@@ -23,7 +23,15 @@ from tksk_api.cli.database import create_database
 from tksk_api.database.roles import UnsafeRoleError
 from tksk_api.main import create_app
 
-VARIABLES = ("TKSK_DATABASE_URL", "TKSK_DATABASE_OWNER_URL", "TKSK_KEY_FILE", "TKSK_POOL_SIZE", "TKSK_PUBLIC_URL")
+VARIABLES = (
+    "TKSK_DATABASE_URL",
+    "TKSK_DATABASE_OWNER_URL",
+    "TKSK_KEY_FILE",
+    "TKSK_POOL_SIZE",
+    "TKSK_PUBLIC_URL",
+    "TKSK_SECURITY_CONTACT",
+    "TKSK_TRUSTED_PROXIES",
+)
 TKSK = str(Path(sys.executable).with_name("tksk"))
 
 
@@ -75,6 +83,12 @@ def test_an_unknown_service_is_refused(environment):
     assert "sktm" in answer.stderr
 
 
+def test_a_proxy_that_is_not_an_address_is_refused(environment):
+    answer = run("serve", "--trusted-proxies", "*", env=environment)
+    assert answer.exit_code == 2
+    assert "TKSK_TRUSTED_PROXIES" in answer.stderr
+
+
 def test_keys_are_never_overwritten(environment, tmp_path):
     env = {**environment, "TKSK_KEY_FILE": str(tmp_path / "new" / "keys.json")}
     assert run("keys", "init", env=env).exit_code == 0
@@ -86,11 +100,13 @@ def test_keys_are_never_overwritten(environment, tmp_path):
 
 
 def test_doctor_says_what_is_wrong(environment, tmp_path):
-    healthy = run("doctor", env={**environment, "TKSK_PUBLIC_URL": "https://tksk.example.go.id"})
+    named = {"TKSK_PUBLIC_URL": "https://tksk.example.go.id", "TKSK_SECURITY_CONTACT": "mailto:aman@example.go.id"}
+    healthy = run("doctor", env={**environment, **named})
     assert healthy.exit_code == 0, healthy.stdout
     ill = run("doctor", env={**environment, "TKSK_KEY_FILE": str(tmp_path / "none.json")})
     assert ill.exit_code == 1
     assert "tksk keys init" in ill.stdout
+    assert "TKSK_SECURITY_CONTACT" in ill.stdout
     owner = run("doctor", env={**environment, "TKSK_DATABASE_URL": environment["TKSK_DATABASE_OWNER_URL"]})
     assert "superuser" in owner.stdout
 
@@ -107,6 +123,10 @@ def test_first_administrator_and_shutting_out(environment, owner):
     assert made.exit_code == 0, made.stderr
     assert run("users", "create", "root.admin", "--full-name", "Lagi", env=environment).exit_code == 1
     assert run("users", "create", "x", "--full-name", "X", "--role", "tksk", env=environment).exit_code == 2
+    again = run("users", "reset", "root.admin", env=environment)
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout != made.stdout
+    assert run("users", "reset", "nobody.here", env=environment).exit_code == 1
     assert run("users", "disable", "root.admin", env=environment).exit_code == 0
     assert run("users", "disable", "nobody.here", env=environment).exit_code == 1
 

@@ -96,6 +96,21 @@ async def test_a_deleted_file_goes_when_the_time_of_its_kind_is_over(tksk, owner
     assert files(folder) == []
 
 
+async def test_the_file_of_somebody_who_was_erased_goes_at_once(tksk, owner, folder, environment):  # noqa: F811
+    gone, kept = await attached(tksk), await attached(tksk, picture(colour="red"))
+    async with owner.transaction():
+        await owner.execute("SELECT app.enter_system('test', NULL)")
+        await owner.execute(
+            "SELECT app.erase_subject(beneficiary_id, NULL, now()) FROM attachments WHERE id = $1::text::uuid", gone
+        )
+    assert len(files(folder)) == 4
+    swept = await run("attachments", "sweep", env=environment)
+    assert swept.exit_code == 0, swept.output
+    assert len(files(folder)) == 2
+    rows = await owner.fetch("SELECT id::text, purged_at IS NOT NULL AS purged FROM attachments")
+    assert {row["id"]: row["purged"] for row in rows} == {gone: True, kept: False}
+
+
 async def test_a_missing_file_is_named_by_the_sweep_and_counted_by_the_doctor(tksk, owner, folder, environment):  # noqa: F811
     whole, broken, small = [await attached(tksk) for _ in range(3)]
     assert "attachments" in (await run("doctor", env=environment)).output

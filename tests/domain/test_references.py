@@ -52,6 +52,10 @@ OTHER_LISTS = {
     "assignment_end_reasons",
     "partner_offers",
     "partner_end_reasons",
+    "privacy_refusal_reasons",
+    "processing_activities",
+    "processing_purposes",
+    "personal_fields",
 }
 CONTRACT = {
     "sktm_purposes": "education health maternity bpjs_pbi legal_aid electricity_subsidy social_aid other",
@@ -131,6 +135,11 @@ def test_labels_tell_items_apart(code_list: CodeList) -> None:
         ("reason_codes", "actions", {"return", "reject", "revoke"}),
         ("referral_reason_codes", "actions", {"reject", "waitlist", "end"}),
         ("visit_reasons", "findings", {"eligible", "not_eligible", "needs_assessment"}),
+        (
+            "privacy_refusal_reasons",
+            "kinds",
+            {"access", "correction", "restriction", "lift_restriction", "erasure"},
+        ),
     ],
 )
 def test_each_reason_names_where_it_applies(list_code: str, attribute: str, allowed: set[object]) -> None:

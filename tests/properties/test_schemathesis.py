@@ -55,7 +55,7 @@ async def test_generated_requests_get_published_answers(world):
         request["headers"] = {**(request.get("headers") or {}), **headers}
         kept = {k: v for k, v in request.items() if k in ("method", "url", "params", "json", "content", "headers")}
         if "data" in request:
-            kept["content"] = request["data"]
+            kept["data" if isinstance(request["data"], dict) else "content"] = request["data"]
         future = asyncio.run_coroutine_threadsafe(_ask(caller, kept), loop)
         return future.result(30)
 

@@ -4,10 +4,11 @@ import base64
 import hmac
 import json
 import secrets
+import socket
 import string
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -15,9 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jose import jwt
 
-from helpers import AMPENAN, PANJANG, add_person
+from helpers import AMPENAN, PANJANG, add_client, add_person
 from tksk_api.errors import DomainError
+from tksk_api.security.crypto import SigningKey
+from tksk_api.security.passwords import Passwords, setup_secret
 
 URL = "/v1/me"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of the group P-256
@@ -76,7 +80,7 @@ class Forge:
     def hmac(self, secret: bytes, alg: str = "HS256") -> str:
         head = b64(json.dumps({**self.header, "alg": alg}).encode())
         body = b64(json.dumps(self.claims).encode())
-        digest = hmac.digest(secret, f"{head}.{body}".encode(), {"HS256": "sha256", "HS512": "sha512"}[alg])
+        digest = hmac.digest(secret, f"{head}.{body}".encode(), alg.replace("HS", "sha"))
         return f"{head}.{body}.{b64(digest)}"
 
 
@@ -108,6 +112,8 @@ def headers() -> dict[str, dict[str, Any]]:
         "4 alg list": {"alg": ["ES256"]},
         "4 alg dict": {"alg": {"ES256": 1}},
         "11 alg ES384": {"alg": "ES384"},
+        "11 alg RS256": {"alg": "RS256"},
+        "11 alg PS256": {"alg": "PS256"},
         "16 kid path": {"kid": "../../dev/null"},
         "16 kid sql": {"kid": "x' OR '1'='1"},
         "16 kid long": {"kid": "k" * 900},
@@ -115,6 +121,8 @@ def headers() -> dict[str, dict[str, Any]]:
         "16 kid dict": {"kid": {}},
         "16 kid missing": {"kid": ...},
         "16 kid empty": {"kid": ""},
+        "16 kid list": {"kid": ["a"]},
+        "16 kid of another issuer": {"kid": SigningKey.generate().kid},
         "17 jku": {"jku": "https://evil.example/jwks.json"},
         "17 x5u": {"x5u": "https://evil.example/x5u"},
         "18 jwk": {"jwk": {"kty": "EC"}},
@@ -128,6 +136,9 @@ def headers() -> dict[str, dict[str, Any]]:
         "26 typ JWT": {"typ": "JWT"},
         "26 typ refresh": {"typ": "refresh+jwt"},
         "26 typ id": {"typ": "id_token"},
+        "26 typ logout": {"typ": "logout+jwt"},
+        "26 typ null": {"typ": None},
+        "26 typ list": {"typ": ["at+jwt"]},
         "26 typ case": {"typ": "AT+JWT"},
     }
 
@@ -137,6 +148,9 @@ def claims() -> dict[str, dict[str, Any]]:
     now = int(time.time())
     return {
         "28 aud other": {"aud": "webhook"},
+        "28 aud of machines": {"aud": "tksk-api-machine"},
+        "28 aud of machines, as one": {"aud": "tksk-api-machine", "client_id": str(uuid4()), "scope": "visit:read"},
+        "28 scope of machines": {"scope": "beneficiary:read"},
         "29 iss other": {"iss": "https://staging.example"},
         "30 iss missing": {"iss": ...},
         "30 iss list": {"iss": ["http://test"]},
@@ -155,19 +169,25 @@ def claims() -> dict[str, dict[str, Any]]:
         "34 exp list": {"exp": [now + 600]},
         "34 exp huge": {"exp": 10**40},
         "34 exp negative": {"exp": -1},
+        "34 exp zero": {"exp": 0},
+        "35 nbf future": {"nbf": now + 300},
         "34 exp too far": {"exp": now + 86_400},
         "36 iat future": {"iat": now + 120, "exp": now + 600},
         "36 iat missing": {"iat": ...},
         "36 iat bool": {"iat": True},
+        "36 iat after exp": {"iat": now + 20, "exp": now + 10},
         "37 sub missing": {"sub": ...},
         "37 sub int": {"sub": 1},
         "37 sub dict": {"sub": {}},
         "37 sub empty": {"sub": ""},
         "37 sub NUL": {"sub": "\x00"},
+        "37 sub null": {"sub": None},
+        "37 sid list": {"sid": []},
         "37 sid unknown": {"sid": str(uuid4())},
         "37 sid int": {"sid": 7},
         "38 jti missing": {"jti": ...},
         "38 jti odd": {"jti": "one"},
+        "38 jti null": {"jti": None},
         "40 extra claim": {"is_admin": True},
         "40 role": {"role": "admin"},
         "46 long integer": {"exp": int("9" * 300)},
@@ -180,6 +200,7 @@ def spellings(forge: Forge) -> dict[str, str | bytes]:
     head, body, sig = valid.split(".")
     head_of = {alg: b64(json.dumps({**forge.header, "alg": alg}).encode()) for alg in ("none", "None", "nOnE")}
     stranger = ec.generate_private_key(ec.SECP256R1())
+    der = forge.private.sign(f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
     text = json.dumps(forge.claims)
     header = json.dumps(forge.header)
     deep = ("[" * 1000 + "]" * 1000).encode()
@@ -193,18 +214,26 @@ def spellings(forge: Forge) -> dict[str, str | bytes]:
         "6 public DER as secret": forge.hmac(forge.public("DER", "SubjectPublicKeyInfo")),
         "7 public point as secret": forge.hmac(forge.public("X962", "UncompressedPoint")),
         "8 OpenSSH as secret": forge.hmac(forge.public("OpenSSH", "OpenSSH")),
-        "9 JWKS as secret": forge.hmac(json.dumps(forge.tokens.jwks).encode()),
+        "9 JWKS as secret": forge.hmac(json.dumps(forge.tokens.keys.jwks).encode()),
+        "10 HS384": forge.hmac(b"x", "HS384"),
         "10 HS512": forge.hmac(b"x", "HS512"),
         "12 psychic": f"{head}.{body}.{signature(0, 0)}",
         "12 r too large": f"{head}.{body}.{signature(ORDER, 1)}",
+        "12 s too large": f"{head}.{body}.{signature(1, ORDER)}",
+        "12 DER signature": f"{head}.{body}.{b64(der)}",
         "12 long signature": f"{head}.{body}.{sig}{sig}",
         "13 wrong key": forge.make(private=stranger),
         "14 empty secret": forge.hmac(b""),
         "15 weak secret": forge.hmac(b"secret"),
+        "15 default secret": forge.hmac(b"changeme"),
+        "23 JWE bomb": ".".join([head, "", b64(b"iv"), "A" * 300_000, b64(b"tag")]),
         "23 JWE": ".".join([head, "", b64(b"iv"), b64(b"text"), b64(b"tag")]),
         "24 JSON serialisation": json.dumps({"payload": body, "protected": head, "signature": sig}),
         "34 exp NaN": forge.raw(header.encode(), text.replace(str(forge.claims["exp"]), "NaN").encode()),
         "34 exp 1e400": forge.raw(header.encode(), text.replace(str(forge.claims["exp"]), "1e400").encode()),
+        "39 exp twice": forge.raw(header.encode(), text.replace('"exp"', '"exp": 1, "exp"').encode()),
+        "39 aud twice": forge.raw(header.encode(), text.replace('"aud"', '"aud": "x", "aud"').encode()),
+        "40 role, own key": forge.make(claims={"role": "admin", "region": "ID"}, private=stranger),
         "39 sub twice": forge.raw(header.encode(), text.replace('"sub"', '"sub": "x", "sub"').encode()),
         "39 alg twice": forge.raw(header.replace('"alg"', '"alg": "none", "alg"').encode(), text.encode()),
         "43 no signature": f"{head}.{body}.",
@@ -213,6 +242,8 @@ def spellings(forge: Forge) -> dict[str, str | bytes]:
         "43 padding": valid + "==",
         "43 alphabet": f"{head}.{body}.{'+/' + sig[2:]}",
         "43 space inside": f"{head}. {body}.{sig}",
+        "43 line feed inside": f"{head}.{body[:9]}%0A{body[9:]}.{sig}",
+        "43 padding inside": f"{head}=.{body}.{sig}",
         "44 one part": head,
         "44 two parts": f"{head}.{body}",
         "44 four parts": f"{valid}.{sig}",
@@ -222,6 +253,8 @@ def spellings(forge: Forge) -> dict[str, str | bytes]:
         "44 full width": (valid[:-1] + "Ａ").encode(),
         "45 deep header": f"{b64(deep)}.{body}.{sig}",
         "45 deep payload": forge.raw(header.encode(), deep),
+        "45 deeper header": f"{b64(deep * 10)}.{body}.{sig}",
+        "45 just over the limit": forge.raw(header.encode(), b"[" * 9 + b"]" * 9),
         "45 header is a list": forge.raw(b"[]", text.encode()),
         "45 payload is text": forge.raw(header.encode(), b'"x"'),
         "46 5,000 digits": forge.raw(header.encode(), b'{"exp":' + b"9" * 5000 + b"}"),
@@ -263,8 +296,43 @@ async def test_forged_and_misspelt_tokens_are_refused_alike(client, forge):
     await refused_alike(client, spellings(forge))
 
 
-async def test_a_refresh_token_is_no_access_token(client, forge):
-    await refused_alike(client, {"27 refresh": secrets.token_urlsafe(32)})
+async def test_what_is_given_for_another_use_is_no_access_token(client, forge, app, owner):
+    """A refresh token, a first secret, a client's secret, a client's assertion; and a machine's token for a person."""
+    client_id, session_id = await add_client(owner, ["visit:read"], [PANJANG])
+    tokens = app.state.house.tokens
+    times = {"iat": int(time.time()), "exp": int(time.time()) + 120}
+    parties = {"iss": str(client_id), "sub": str(client_id), "aud": "http://test/oauth2/token"}
+    await refused_alike(
+        client,
+        {
+            "27 refresh": secrets.token_urlsafe(32),
+            "27 first secret": setup_secret(),
+            "27 client secret": f"tksk_secret_{secrets.token_urlsafe(32)}",
+            "27 assertion": jwt.encode({**parties, **times, "jti": "x"}, forge.key.private_pem, "ES256"),
+            "27 assertion by our key": jwt.encode(
+                {**parties, **times, "jti": str(uuid4())}, forge.key.private_pem, "ES256", headers=forge.header
+            ),
+            "28 a person's session": tokens.issue_to_machine(client_id, UUID(forge.claims["sid"]), ["visit:read"]),
+            "28 a machine's session": tokens.issue(UUID(forge.claims["sub"]), session_id),
+        },
+    )
+
+
+async def test_an_access_token_is_no_refresh_token(client, forge):
+    answer = await client.post("/v1/auth/refresh", json={"refresh_token": forge.make()})
+    assert answer.status_code in (401, 422)
+
+
+async def test_addresses_inside_a_token_are_not_visited(client, forge, monkeypatch):
+    asked = []
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **kw: asked.append(host) or resolve(host, *a, **kw))
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda sock, address: asked.append(address) or connect(sock, address))
+    evil = "https://evil.example/keys.json"
+    for header in ({"jku": evil}, {"x5u": evil}, {"kid": evil}, {"jwk": {"kty": "EC", "x5u": evil}}):
+        assert (await ask(client, forge.make(header))).status_code == 401
+    assert [place for place in asked if "evil" in str(place)] == []
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer"])
@@ -272,9 +340,22 @@ async def test_the_scheme_has_no_case(client, forge, scheme):
     assert (await client.get(URL, headers={"Authorization": f"{scheme} {forge.make()}"})).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["Basic {}", "{}", "Bearer  {}", "Bearer {} x", "Token {}", "Bearer\t{}"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic {}",
+        "{}",
+        "Bearer  {}",
+        "Bearer {} x",
+        "Token {}",
+        "Bearer\t{}",
+        "Bearer",
+        "Bearer ",
+        "Bearer {},Bearer {}",
+    ],
+)
 async def test_other_schemes_and_spacings_are_refused(client, forge, value):
-    answer = await client.get(URL, headers={"Authorization": value.format(forge.make())})
+    answer = await client.get(URL, headers={"Authorization": value.replace("{}", forge.make())})
     assert answer.status_code == 401
 
 
@@ -311,8 +392,9 @@ async def test_a_token_once_seen_still_expires(client, forge, monkeypatch):
         "UPDATE user_sessions SET revoked_at = now() WHERE id = $2 AND user_id = $1",
         "UPDATE user_sessions SET expires_at = now() WHERE id = $2 AND user_id = $1",
         "UPDATE users SET disabled_at = now() WHERE id = $1 AND $2::uuid IS NOT NULL",
+        "WITH s AS (DELETE FROM user_sessions WHERE id = $2) DELETE FROM users WHERE id = $1",
     ],
-    ids=["revoked", "over", "disabled"],
+    ids=["revoked", "over", "disabled", "deleted"],
 )
 async def test_a_dead_session_is_refused_like_a_bad_token(client, as_, owner, change):
     caller = await as_("tksk", PANJANG)
@@ -332,6 +414,27 @@ async def test_a_changed_region_holds_from_the_next_request(as_, owner):
     assert (await caller.get(f"/v1/beneficiaries/{mine['id']}")).status_code == 404
     assert (await caller.get("/v1/beneficiaries")).json()["items"] == []
     assert (await caller.get("/v1/me")).json()["region_code"] == AMPENAN
+
+
+async def test_a_changed_password_ends_the_tokens_of_other_sessions(client, as_, owner):
+    """41, and 36: what was issued before the password changed is worth nothing."""
+    caller = await as_("tksk", PANJANG)
+    passwords = Passwords(1, 4)
+    await owner.execute(
+        "UPDATE users SET password_hash = $2, otp_confirmed_at = NULL WHERE id = $1",
+        caller.user_id,
+        await passwords.hash("padi menguning di sawah"),
+    )
+    passwords.close()
+    login = {"username": await owner.fetchval("SELECT username FROM users"), "password": "padi menguning di sawah"}
+    other = (await client.post("/v1/auth/login", json=login)).json()["access_token"]
+    assert (await ask(client, other)).status_code == 200
+    change = {"current_password": login["password"], "new_password": "lima ekor bebek menyeberang sungai"}
+    assert (await ask(client, other)).status_code == 200
+    answer = await caller.post("/v1/me/password", json=change)
+    assert answer.status_code == 204, answer.text
+    assert (await ask(client, other)).status_code == 401
+    assert (await caller.get(URL)).status_code == 200
 
 
 async def test_a_changed_role_holds_from_the_next_request(as_, owner):
@@ -359,14 +462,41 @@ async def test_any_changed_character_of_a_token_is_refused(app, forge):
     changed()
 
 
-async def test_any_flipped_bit_of_the_signature_is_refused(app, forge):
-    head, body, sig = forge.make().split(".")
-    raw = base64.urlsafe_b64decode(sig + "==")
-    for bit in range(len(raw) * 8):
-        other = bytearray(raw)
-        other[bit // 8] ^= 1 << (bit % 8)
-        with pytest.raises(DomainError, match="unauthenticated"):
-            app.state.house.tokens.verify(f"{head}.{body}.{b64(bytes(other))}")
+def flipped(token: str, bit: int) -> str:
+    """The token with one bit changed, as HTTP would hand it on."""
+    raw = bytearray(token.encode())
+    raw[bit // 8] ^= 1 << (bit % 8)
+    return raw.decode("latin-1")
+
+
+async def test_any_flipped_bit_of_a_token_is_refused(app, forge, owner):
+    """Every single bit of both kinds of token; none is slow to refuse."""
+    client_id, session_id = await add_client(owner, ["visit:read"], [PANJANG])
+    tokens = app.state.house.tokens
+    for valid in (forge.make(), tokens.issue_to_machine(client_id, session_id, ["visit:read"])):
+        assert tokens.verify(valid)
+        slowest = 0.0
+        for bit in range(len(valid) * 8):
+            began = time.thread_time()
+            with pytest.raises(DomainError, match="unauthenticated"):
+                tokens.verify(flipped(valid, bit))
+            slowest = max(slowest, time.thread_time() - began)
+        assert slowest < 0.05
+
+
+async def test_any_flipped_bit_is_answered_alike(client, forge):
+    """The same over HTTP, for bits that Hypothesis chooses: 401 with the words of any other refusal, and no fault."""
+    valid = forge.make()
+    chosen: set[int] = set()
+
+    @given(st.integers(0, len(valid) * 8 - 1))
+    @settings(max_examples=80, deadline=None, database=None, derandomize=True)
+    def choose(bit: int) -> None:
+        chosen.add(bit)
+
+    choose()
+    await refused_alike(client, {f"bit {bit}": flipped(valid, bit).encode("latin-1") for bit in sorted(chosen)})
+    assert len(chosen) > 40
 
 
 async def test_any_bytes_are_refused_without_a_fault(app):

@@ -1,4 +1,4 @@
-"""The `tksk` command: serve, demo, migrate, regions, users, keys, openapi, doctor."""
+"""The `tksk` command: serve, demo, migrate, regions, users, keys, audit, openapi, doctor."""
 
 from tksk_api.cli.app import app
 

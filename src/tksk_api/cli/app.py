@@ -2,7 +2,20 @@
 
 import typer
 
-from tksk_api.cli import attachments, database, demo, doctor, keys, serve, specification, users
+from tksk_api.cli import (
+    attachments,
+    audit,
+    database,
+    demo,
+    doctor,
+    keys,
+    master_keys,
+    privacy,
+    retention,
+    serve,
+    specification,
+    users,
+)
 
 app = typer.Typer(name="tksk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("serve")(serve.serve)
@@ -18,6 +31,7 @@ app.add_typer(regions, name="regions")
 
 user = typer.Typer(no_args_is_help=True, help="Users, for the first administrator and for emergencies.")
 user.command("create")(users.create)
+user.command("reset")(users.reset)
 user.command("disable")(users.disable)
 app.add_typer(user, name="users")
 
@@ -27,4 +41,24 @@ app.add_typer(attachment, name="attachments")
 
 key = typer.Typer(no_args_is_help=True, help="The key file: master key and token signing keys.")
 key.command("init")(keys.init)
+key.command("list")(keys.show)
+key.command("rotate")(keys.rotate)
+key.command("revoke")(keys.revoke)
+key.command("rotate-master")(master_keys.rotate)
+key.command("retire-master")(master_keys.retire)
 app.add_typer(key, name="keys")
+
+app.command("retention")(retention.retention)
+
+rights = typer.Typer(no_args_is_help=True, help="Erasures and legal holds (UU 27/2022).")
+rights.command("list")(privacy.list_erasures)
+rights.command("reapply")(privacy.reapply)
+rights.command("hold")(privacy.hold)
+rights.command("release")(privacy.release)
+app.add_typer(rights, name="privacy")
+
+log = typer.Typer(no_args_is_help=True, help="The access log: seal it, check it, print the anchor of a day.")
+log.command("seal")(audit.seal)
+log.command("verify")(audit.verify)
+log.command("anchor")(audit.anchor)
+app.add_typer(log, name="audit")

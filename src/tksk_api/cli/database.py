@@ -70,7 +70,8 @@ def prepare(owner_url: str, app_url: str) -> None:
     asyncio.run(load_seeds(owner_url))
 
 
-def _owner_url() -> str:
+def owner_url() -> str:
+    """The owner's address; says what to set and exits with 2 when there is none."""
     settings = load_settings()
     if settings.database_owner_url is None:
         stop("Set TKSK_DATABASE_OWNER_URL to the owner role's postgresql:// address.", 2)
@@ -79,14 +80,14 @@ def _owner_url() -> str:
 
 def migrate() -> None:
     """Create the app role, migrate to the newest version, and load regions, programmes and offices."""
-    settings, owner_url = load_settings(), _owner_url()
-    prepare(owner_url, settings.database_url.get_secret_value())
+    settings = load_settings()
+    prepare(owner_url(), settings.database_url.get_secret_value())
     console.print("The database is up to date.")
 
 
 def load_regions_command() -> None:
     """Load or refresh the packaged list of regions."""
-    count = asyncio.run(load_regions(_owner_url(), lambda _done, _total: None))
+    count = asyncio.run(load_regions(owner_url(), lambda _done, _total: None))
     console.print(f"{count} regions ({dataset.SOURCE}).")
 
 

@@ -21,7 +21,7 @@ async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
     checks = [("key file", _key(settings)), *[item async for item in _database(settings)]]
     if all(finding is None for _, finding in checks):  # needs them all
         checks.append(("attachments", await _attachments(settings)))
-    return [*checks, *_disk(settings)]
+    return [*checks, *_disk(settings), *_public(settings)]
 
 
 def _key(settings: Settings) -> str | None:
@@ -67,8 +67,13 @@ async def _attachments(settings: Settings) -> str | None:
 def _disk(settings: Settings) -> Iterator[tuple[str, str | None]]:
     free = shutil.disk_usage(settings.key_file.parent if settings.key_file.parent.exists() else ".").free
     yield "disk", None if free > 2**28 else f"only {free // 2**20} MiB are free"
+
+
+def _public(settings: Settings) -> Iterator[tuple[str, str | None]]:
     local = "127.0.0.1" in settings.public_url or "localhost" in settings.public_url
     yield "public_url", "QR codes would lead to this machine only; set TKSK_PUBLIC_URL" if local else None
+    silent = settings.security_contact is None
+    yield "security", "nobody to report a weakness to; set TKSK_SECURITY_CONTACT (security.txt)" if silent else None
 
 
 def doctor() -> None:

@@ -46,7 +46,10 @@ ON CONFLICT DO NOTHING
 
 
 async def seed_offices(owner_url: str, password: str) -> None:
-    """Create the demo users and the officers' assignments, or give them this run's password. Synthetic people only."""
+    """Create the demo users and the officers' assignments, or give them this run's password.
+
+    What was tried with their sign-in is undone. Synthetic people only.
+    """
     passwords = Passwords(2, len(USERS) + 1)
     hashes = await asyncio.gather(*(passwords.hash(password) for _ in USERS))
     passwords.close()
@@ -56,10 +59,12 @@ async def seed_offices(owner_url: str, password: str) -> None:
             "INSERT INTO users (id, version, username, role, region_code, full_name, position_title, employee_number, "
             "agency_id, password_hash, must_change_password) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, false) "
             "ON CONFLICT (lower(username)) DO UPDATE SET password_hash = excluded.password_hash, disabled_at = NULL, "
-            "must_change_password = false",
+            "must_change_password = false, setup_expires_at = NULL, otp_cipher = NULL, otp_pending_cipher = NULL, "
+            "otp_confirmed_at = NULL, otp_last_step = NULL",
             [(new_id(), name, *user, hashed) for (name, user), hashed in zip(USERS.items(), hashes, strict=True)],
         )
         officers = [name for name, user in USERS.items() if user[0] == "tksk"]
         await connection.execute(_HOLD, officers)
+        await connection.execute("DELETE FROM sign_in_throttles")
     finally:
         await connection.close()

@@ -40,12 +40,16 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
-    trusted_proxies: Annotated[str, typer.Option(help="Addresses whose X-Forwarded-For is believed")] = "",
+    trusted_proxies: Annotated[
+        str | None, typer.Option(help="Addresses and networks, by comma, whose X-Forwarded-For and -Proto are believed")
+    ] = None,
 ) -> None:
     """Serve the API. Migrations are a separate command: `tksk migrate`."""
     unknown = sorted(set(service or ()) - set(SERVICES))
     if unknown:
         stop(f"Unknown service {', '.join(unknown)}; there are {', '.join(SERVICES)}.", 2)
+    if trusted_proxies is not None:
+        os.environ["TKSK_TRUSTED_PROXIES"] = trusted_proxies  # where the worker processes read it, too
     settings = load_settings()
     try:
         load_key_file(settings.key_file)
@@ -63,8 +67,7 @@ def serve(
         workers=workers,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=False,  # create_app does it, whatever serves the application
         timeout_keep_alive=30,
         log_level="warning",
     )

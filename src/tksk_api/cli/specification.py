@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from tksk_api.cli.console import console, errors, repository, stop
 from tksk_api.domain.activities import workflow as activities
+from tksk_api.domain.privacy_requests import workflow as privacy_requests
 from tksk_api.domain.referrals import workflow as referrals
 from tksk_api.domain.sktm_applications import workflow as sktm_applications
 from tksk_api.domain.visits import workflow as visits
@@ -20,7 +21,13 @@ from tksk_api.security.crypto import create_key_file
 from tksk_api.services import SERVICES
 from tksk_api.settings import Settings
 
-WORKFLOWS = (visits.WORKFLOW, sktm_applications.WORKFLOW, referrals.WORKFLOW, activities.WORKFLOW)
+WORKFLOWS = (
+    visits.WORKFLOW,
+    sktm_applications.WORKFLOW,
+    referrals.WORKFLOW,
+    activities.WORKFLOW,
+    privacy_requests.WORKFLOW,
+)
 _WORKFLOWS = (
     "# Workflows\n\nMade from the tables in `src/tksk_api/domain/*/workflow.py` by `tksk openapi`. A step from another "
     "state answers 409 `transition_refused` with the state and the actions it allows.\n\n"

@@ -1,6 +1,8 @@
-"""`tksk users`: the first administrator, and shutting somebody out without a client."""
+"""`tksk users`: the first administrator, and shutting somebody out or letting them in again without a client."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,52 +14,86 @@ from tksk_api.cli.console import console, load_settings, stop
 from tksk_api.database.engine import create_engine
 from tksk_api.database.session import enter_system, session_factory
 from tksk_api.database.tables import new_id
+from tksk_api.domain.users import otp
 from tksk_api.domain.users.models import User
-from tksk_api.domain.users.sign_in import revoke_all
+from tksk_api.domain.users.sessions import end_all
+from tksk_api.domain.users.throttle import clear_account
+from tksk_api.security.crypto import load_key_file
 from tksk_api.security.passwords import Passwords, setup_secret
 from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
+from tksk_api.settings import Settings
+
+
+@asynccontextmanager
+async def _entered(settings: Settings, operation: str) -> AsyncIterator[AsyncSession]:
+    engine = create_engine(settings)
+    try:
+        async with enter_system(session_factory(engine), operation) as session:
+            yield session
+    finally:
+        await engine.dispose()
+
+
+async def _hashed(secret: str) -> str:
+    passwords = Passwords(1, 1)
+    try:
+        return await passwords.hash(secret)
+    finally:
+        passwords.close()
+
+
+def _expiry(settings: Settings) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=settings.setup_secret_hours)
 
 
 async def _find(session: AsyncSession, username: str) -> User | None:
-    found = select(User).where(func.lower(User.username) == username.lower())
+    found = select(User).where(func.lower(User.username) == username.lower()).with_for_update()
     return (await session.execute(found)).scalars().first()
 
 
 async def _create(username: str, full_name: str, role: Role, region: str | None) -> str | None:
-    settings = load_settings()
-    engine, passwords, secret = create_engine(settings), Passwords(1, 1), setup_secret()
-    try:
-        async with enter_system(session_factory(engine), "tksk users create") as session:
-            if await _find(session, username) is not None:
-                return None
-            user = User(
-                id=new_id(),
-                username=username.lower(),
-                full_name=full_name,
-                role=role,
-                region_code=region,
-                password_hash=await passwords.hash(secret),
-                must_change_password=True,
-                setup_expires_at=datetime.now(UTC) + timedelta(hours=settings.setup_secret_hours),
-            )
-            session.add(user)
-    finally:
-        passwords.close()
-        await engine.dispose()
+    settings, secret = load_settings(), setup_secret()
+    hashed = await _hashed(secret)
+    async with _entered(settings, "tksk users create") as session:
+        if await _find(session, username) is not None:
+            return None
+        user = User(
+            id=new_id(),
+            username=username.lower(),
+            full_name=full_name,
+            role=role,
+            region_code=region,
+            password_hash=hashed,
+            must_change_password=True,
+            setup_expires_at=_expiry(settings),
+        )
+        session.add(user)
+    return secret
+
+
+async def _reset(username: str) -> str | None:
+    settings, secret = load_settings(), setup_secret()
+    hashed = await _hashed(secret)
+    async with _entered(settings, "tksk users reset") as session:
+        session.info["keyring"] = load_key_file(settings.key_file)
+        user = await _find(session, username)
+        if user is None:
+            return None
+        # One statement for all of it: the version moves once, and with it the history.
+        change = {"password_hash": hashed, "must_change_password": True, "setup_expires_at": _expiry(settings)}
+        await otp.remove(session, user.id, **change)
+        await end_all(session, user.id, "password_reset")
+        await clear_account(session, user.username)
     return secret
 
 
 async def _disable(username: str) -> bool:
-    engine = create_engine(load_settings())
-    try:
-        async with enter_system(session_factory(engine), "tksk users disable") as session:
-            user = await _find(session, username)
-            if user is None:
-                return False
-            user.disabled_at = datetime.now(UTC)
-            await revoke_all(session, user.id, "user_disabled")
-    finally:
-        await engine.dispose()
+    async with _entered(load_settings(), "tksk users disable") as session:
+        user = await _find(session, username)
+        if user is None:
+            return False
+        user.disabled_at = datetime.now(UTC)
+        await end_all(session, user.id, "user_disabled")
     return True
 
 
@@ -75,6 +111,14 @@ def create(
     secret = asyncio.run(_create(username, full_name, role, region))
     if secret is None:
         stop(f"The user name {username} is taken.")
+    console.print(f"{username} may sign in once with [bold]{secret}[/] and must then choose a password.")
+
+
+def reset(username: str) -> None:
+    """Print a new one-time secret, remove one-time codes and forget failed attempts: for the last administrator."""
+    secret = asyncio.run(_reset(username))
+    if secret is None:
+        stop(f"There is no user {username}.")
     console.print(f"{username} may sign in once with [bold]{secret}[/] and must then choose a password.")
 
 

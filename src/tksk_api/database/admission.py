@@ -7,10 +7,13 @@ from uuid import UUID
 from tksk_api.database.scope import RegionScope
 from tksk_api.errors import DomainError
 
+# The arguments of `Admission`, in their order.
 ENTER = (
-    "SELECT * FROM app.enter(CAST({session} AS uuid), CAST({roles} AS text[]), CAST({permission} AS text), "
-    "CAST({request} AS uuid), CAST({operation} AS text), CAST({read} AS boolean))"
+    "SELECT * FROM app.enter(CAST($1 AS uuid), CAST($2 AS text[]), CAST($3 AS text), CAST($4 AS uuid), "
+    "CAST($5 AS text), CAST($6 AS boolean), CAST($7 AS boolean), CAST($8 AS text[]), CAST($9 AS integer))"
 )
+
+MACHINE = "machine"  # the role that app.enter gives to every machine client
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Admission:
     `roles` may perform it, machine clients need `permission` among their scopes. `otp_roles` must have enrolled a
     one-time code. `step_up_seconds`: how recently the caller must have proven themselves; None: any session will do.
     `opening` marks the operations of a session that is not complete yet: change the password, enrol a code.
+    `token_scopes`: what a machine client's token was narrowed to; None: a person's token.
     """
 
     session_id: UUID
@@ -30,9 +34,23 @@ class Admission:
     opening: bool = False
     otp_roles: frozenset[str] = frozenset()
     step_up_seconds: int | None = None
+    token_scopes: frozenset[str] | None = None
 
     def arguments(self, *, read: bool) -> tuple[Any, ...]:
-        return (self.session_id, list(self.roles), self.permission, self.request_id, self.operation, read)
+        # What a token was narrowed to is refused by the database like any scope a client lacks: no client has "".
+        is_open = self.token_scopes is None or self.permission in self.token_scopes
+        permission = self.permission if is_open else ""
+        return (
+            self.session_id,
+            list(self.roles),
+            permission,
+            self.request_id,
+            self.operation,
+            read,
+            self.opening,
+            sorted(self.otp_roles),
+            self.step_up_seconds,
+        )
 
 
 @dataclass(frozen=True)
@@ -59,16 +77,15 @@ def admit(admission: Admission, row: Any | None) -> Principal:
     """
     if row is None or row["user_id"] is None:
         raise DomainError("unauthenticated")
-    if not row["allowed"]:
-        raise DomainError("permission_denied", permission=admission.permission)
-    if not admission.opening:
-        if row["must_change_password"]:
-            raise DomainError("password_change_required")
-        if not row["otp_enrolled"] and row["role"] in admission.otp_roles:
-            raise DomainError("otp_enrolment_required")
-    allowed_age, age = admission.step_up_seconds, row["strong_seconds"]
-    if allowed_age is not None and (age is None or age > allowed_age):
-        raise DomainError("step_up_required", max_age=allowed_age)
+    if (row["role"] == MACHINE) != (admission.token_scopes is not None):
+        raise DomainError("unauthenticated")  # a token of the one kind for a session of the other
+    match row["refusal"]:
+        case "permission_denied":
+            raise DomainError("permission_denied", permission=admission.permission)
+        case "step_up_required":
+            raise DomainError("step_up_required", max_age=admission.step_up_seconds)
+        case "password_change_required" | "otp_enrolment_required" as refusal:
+            raise DomainError(refusal)
     agency = row["agency_id"]
     return Principal(
         user_id=row["user_id"],

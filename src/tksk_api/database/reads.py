@@ -16,15 +16,19 @@ import asyncpg
 from cachetools import LRUCache
 from pydantic import BaseModel
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     FromClause,
     Select,
     Table,
     Text,
+    Uuid,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
+    not_,
     select,
     tuple_,
 )
@@ -37,8 +41,13 @@ from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.errors import DomainError, not_found
 
 _DIALECT: Any = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_ADMIT = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
-_ADMIT_ARGUMENTS = 9  # the six of app.enter, then the scope the statement was compiled for
+_NOBODY: ColumnElement[Any] = literal_column("'{}'::uuid[]")
+_ADMIT_ARGUMENTS = 12  # the nine of app.enter, then the scope the statement was compiled for
+
+
+def _without_null(people: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A row may be about nobody, as the photo of an activity is."""
+    return func.array_remove(people, literal_column("NULL"))
 
 
 @dataclass(frozen=True)
@@ -96,9 +105,11 @@ class Resource:
     """What a reader may see of a table, derived from its Read schema.
 
     `columns` gives the expression of each schema field that is not a plain column. `subject` names the field that
-    holds the person a row is about: reading it leaves an access row. `filters` are the list's query parameters as
-    functions from a bound value to a criterion, `sorts` its allowed orders, the first one the default.
-    `scope_table` is the table whose region decides, when it is not the table itself.
+    holds the person a row is about, `subjects` the one that lists people: reading them leaves an access row.
+    `asked_subject` is for lists that show nobody's data, but tell something about the person of that filter: reading
+    one leaves a row too. `filters` are the list's query parameters as functions from a bound value to a criterion,
+    `sorts` its allowed orders, the first one the default. `scope_table` is the table whose region decides, when it is
+    not the table itself.
     """
 
     schema: type[BaseModel]
@@ -107,6 +118,8 @@ class Resource:
     source: FromClause | None = None
     where: tuple[ColumnElement[bool], ...] = ()
     subject: str | None = None
+    subjects: str | None = None
+    asked_subject: str | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
     sorts: Mapping[str, Sort] = field(default_factory=lambda: {"-created_at": NEWEST_FIRST})
     scoped: bool = True
@@ -120,6 +133,11 @@ class Resource:
     @property
     def default_sort(self) -> str:
         return next(iter(self.sorts))
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether reading it leaves an access row."""
+        return any((self.subject, self.subjects, self.asked_subject))
 
     def projection(self) -> list[ColumnElement[Any]]:
         """One labelled expression per schema field, in its order. Raises KeyError for a field nothing provides."""
@@ -136,7 +154,7 @@ class Resource:
         return statement.select_from(self.source if self.source is not None else self.table)
 
     def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
-        """`body, version, subject` of the row whose key is bound as `key`."""
+        """`body, version, people` of the row whose key is bound as `key`."""
         key = self._column(self.key)
         rows = self.select(scope, grants=True).where(key == bindparam("key", type_=key.type)).limit(1)
         if admitted:
@@ -145,11 +163,32 @@ class Resource:
         return select(
             cast(func.row_to_json(literal_column("r")), Text).label("body"),
             (row.c.version if "version" in row.c else literal_column("NULL::int")).label("version"),
-            (row.c[self.subject] if self.subject else literal_column("NULL::uuid")).label("subject"),
+            self._people(row).label("people"),
         ).select_from(row)
 
+    def _people(self, row: FromClause) -> ColumnElement[Any]:
+        """Everybody a row is about, as uuid[]."""
+        people: ColumnElement[Any] = row.c[self.subjects] if self.subjects else _NOBODY
+        return _without_null(func.array_append(people, row.c[self.subject])) if self.subject else people
+
+    def _people_of_page(self, numbered: FromClause, request: PageRequest) -> ColumnElement[Any]:
+        """Everybody a page is about, or was asked about, as uuid[]."""
+        inside = numbered.c.n <= bindparam("limit")
+        if self.asked_subject in request.filters:
+            return func.array_append(_NOBODY, bindparam(f"filter_{self.asked_subject}"))
+        if self.subjects is None:
+            return _without_null(func.array_agg(numbered.c.people).filter(inside)) if self.subject else _NOBODY
+        # There is no aggregate that joins arrays of different lengths.
+        joined = func.string_agg(func.nullif(numbered.c.people, ""), ",").filter(inside)
+        return cast(func.string_to_array(joined, ","), ARRAY(Uuid))
+
+    def _people_of_row(self, row: FromClause) -> ColumnElement[Any]:
+        if self.subjects is not None:
+            return func.array_to_string(self._people(row), ",")
+        return row.c[self.subject] if self.subject else literal_column("NULL::uuid")
+
     def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
-        """`items, subjects, found, k0..kn` in one row; one item more than the page tells whether more follow."""
+        """`items, people, found, k0..kn` in one row; one item more than the page tells whether more follow."""
         sort = self.sorts[request.sort]
         names = (*sort.columns, self.key)
         rows = self.select(scope)
@@ -168,7 +207,7 @@ class Resource:
         shown = [row.c[name].desc() if sort.descending else row.c[name].asc() for name in names]
         numbered = select(
             cast(func.row_to_json(literal_column("r")), Text).label("body"),
-            (row.c[self.subject] if self.subject else literal_column("NULL::uuid")).label("subject"),
+            self._people_of_row(row).label("people"),
             func.row_number().over(order_by=shown).label("n"),
             *(row.c[name].label(f"k{index}") for index, name in enumerate(names)),
         ).subquery("s")
@@ -176,7 +215,7 @@ class Resource:
         last = numbered.c.n == bindparam("limit")
         return select(
             func.string_agg(numbered.c.body, literal_column("',' ORDER BY s.n")).filter(inside).label("items"),
-            func.array_agg(numbered.c.subject).filter(inside).label("subjects"),
+            self._people_of_page(numbered, request).label("people"),
             func.count().label("found"),
             *(
                 func.array_agg(numbered.c[f"k{i}"]).filter(last).label(f"k{i}")  # a one-element array, for any type
@@ -193,14 +232,18 @@ class Resource:
             if wrap is not None:
                 inner = re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql)
                 names = compiled.positiontup
-                key_place = f"${names.index('key') + 1 + _ADMIT_ARGUMENTS}" if "key" in names else "NULL::uuid"
+                has_id = "key" in names and isinstance(self.table.c[self.key].type, Uuid)
+                key_place = f"${names.index('key') + 1 + _ADMIT_ARGUMENTS}" if has_id else "NULL::uuid"
                 sql = wrap.format(inner=inner, key=key_place)
             statement = _Compiled(sql, tuple(compiled.positiontup), compiled.params)
             self._statements[key] = statement
         return statement
 
     async def stored(self, session: AsyncSession, key: UUID | str, *, created: bool = False) -> Stored:
-        """The row as a reader would get it, inside the writer's own transaction. Raises not_found."""
+        """The row as a reader would get it, inside the writer's own transaction. Raises not_found.
+
+        Showing somebody whom the transaction has not recorded yet (nothing was changed after all) leaves an access row.
+        """
         connection = await session.connection()
         row = (await connection.execute(self._writer_statement, {"key": key})).first()
         if row is None:
@@ -241,32 +284,42 @@ class Resource:
 
     @cached_property
     def _writer_statement(self) -> Select[Any]:
-        return self.select_one(NATIONAL)  # the row policy holds the writer's scope
+        one = self.select_one(NATIONAL).subquery("one")  # the row policy holds the writer's scope
+        shown = select(one.c.body, one.c.version)
+        if not self.is_recorded:
+            return shown
+        record = func.app.record_people(literal_column("'read'"), bindparam("key"), one.c.people)
+        known = one.c.people.op("<@", is_comparison=True)(func.app.recorded_people())
+        return shown.add_columns(case((not_(known), record)))
 
 
 _LOG = """, logged AS (
     INSERT INTO access_log (user_id, session_id, role, actor_region, request_id, operation, object_id, subject_ids,
                             outcome)
-    SELECT caller.user_id, $1, caller.role, array_to_string(caller.regions, ','), $4, $5, {asked}, {subjects}, {outcome}
+    SELECT caller.user_id, $1, caller.role, nullif(array_to_string(caller.regions, ','), ''), $4, $5, {asked},
+           {subjects}, {outcome}
       FROM caller {found})"""
 
 
-_SAME_SCOPE = "caller.regions = $7 AND caller.agency_id IS NOT DISTINCT FROM $8 AND caller.granted = $9"
+_SAME_SCOPE = "caller.regions = $10 AND caller.agency_id IS NOT DISTINCT FROM $11 AND caller.granted = $12"
 _LOG_ONE = _LOG.format(
     asked="{key}",
-    subjects="CASE WHEN found.subject IS NULL THEN '{{}}' ELSE ARRAY[found.subject] END",
+    subjects="coalesce(found.people, '{{}}')",
     outcome="CASE WHEN found.body IS NULL THEN 'not_found' ELSE 'ok' END",
     found=f"LEFT JOIN found ON true WHERE caller.allowed AND {_SAME_SCOPE}",
 )
 _LOG_PAGE = _LOG.format(
-    asked="NULL::uuid", subjects="found.subjects", outcome="'ok'", found=", found WHERE found.found > 0"
+    asked="NULL::uuid",
+    subjects="coalesce(found.people, '{{}}')",
+    outcome="CASE WHEN found.found = 0 THEN 'not_found' ELSE 'ok' END",
+    found=", found",  # one row, unless the caller was refused or has another scope now
 )
 
 
 def _wrap(log: str) -> str:
     # LATERAL with a reference to `caller` and a LIMIT inside keeps the order: first app.enter, then the rows.
     return (
-        f"WITH caller AS MATERIALIZED ({_ADMIT}), "
+        f"WITH caller AS MATERIALIZED ({ENTER}), "
         "found AS MATERIALIZED (SELECT x.* FROM caller CROSS JOIN LATERAL ({inner}) x "
         f"WHERE caller.allowed AND {_SAME_SCOPE})"
         f"{log} SELECT caller.*, found.* FROM caller LEFT JOIN found ON true"
@@ -318,7 +371,7 @@ class Reader:
             "one",
             lambda scope: resource.select_one(scope, admitted=self.admission is not None),
             {"key": key},
-            _WRAP_ONE[resource.subject is not None],
+            _WRAP_ONE[resource.is_recorded],
         )
         if row is None or row["body"] is None:
             raise not_found()
@@ -334,7 +387,7 @@ class Reader:
             ("page", request.sort, frozenset(request.filters), request.after is not None),
             lambda scope: resource.select_page(scope, request, admitted=self.admission is not None),
             values,
-            _WRAP_PAGE[resource.subject is not None],
+            _WRAP_PAGE[resource.is_recorded],
         )
         if row is None or not row["found"]:
             return Page(b"", None)
@@ -382,7 +435,7 @@ class Reader:
         """The caller, and nothing else. Raises what `admit` raises."""
         if self.admission is None:
             raise DomainError("unauthenticated")
-        row = await self.pool.fetchrow(_ADMIT, list(self.admission.arguments(read=True)))
+        row = await self.pool.fetchrow(ENTER, list(self.admission.arguments(read=True)))
         principal = admit(self.admission, row)
         self._remember(principal)
         return principal

@@ -1,7 +1,7 @@
 """The scoped write session: one transaction, entered as one caller, its row scope added to every statement."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +15,10 @@ from tksk_api.database.scope import NATION, NATIONAL, RegionScope
 from tksk_api.database.tables import AddressedToAgency, RegionScoped, scoped_tables
 from tksk_api.errors import DomainError
 
-_ENTER = ENTER.format(session="$1", roles="$2", permission="$3", request="$4", operation="$5", read="$6")
 _ENTER_SYSTEM = text("SELECT app.enter_system(CAST(:operation AS text), CAST(:request AS uuid))")
+
+# For a use case with slow work in it: it opens a transaction before and one after, and holds none meanwhile.
+Opener = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 class ScopedSession(Session):
@@ -99,7 +101,7 @@ async def enter(factory: async_sessionmaker[AsyncSession], admission: Admission)
 
     Raises what `admit` raises.
     """
-    async with _begun(factory, lambda c: c.exec_driver_sql(_ENTER, admission.arguments(read=False))) as (session, row):
+    async with _begun(factory, lambda c: c.exec_driver_sql(ENTER, admission.arguments(read=False))) as (session, row):
         found = row.mappings().first()
         if found is not None and not found["allowed"]:
             await session.commit()  # the refusal leaves its row in the access log

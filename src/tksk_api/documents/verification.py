@@ -158,6 +158,19 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
     },
 }
 
+_BUSY: dict[Language, _Words] = {
+    "id": _Words(
+        "TUNGGU SEBENTAR",
+        "Terlalu banyak pemeriksaan dari jaringan ini. Surat belum diperiksa.",
+        ("Tunggu {seconds} detik, lalu muat ulang halaman ini.",),
+    ),
+    "en": _Words(
+        "PLEASE WAIT",
+        "Too many checks from this network. The letter has not been checked yet.",
+        ("Wait {seconds} seconds, then reload this page.",),
+    ),
+}
+
 # Each status has its own outline as well as its colour, for readers who see no colour or print in grey.
 _ICONS: dict[Status, str] = {
     "valid": '<circle cx="24" cy="24" r="21"/><path d="M14 25l7 7 13-15"/>',
@@ -176,7 +189,7 @@ _COLOURS: dict[Status, str] = {
     "unknown": "#3f4753",
 }
 
-_CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _STYLE = """
 :root{color-scheme:light}
@@ -211,29 +224,46 @@ def render_verification(view: PublicLetter, language: Language) -> str:
     policy allows inline style only, and it sends no referrer, since its address holds the letter's token.
     """
     labels, words = _LABELS[language], _WORDS[language][view.status]
-    other: Language = "en" if language == "id" else "id"
-    steps = "".join(f"<li>{escape(step)}</li>" for step in words.steps)
-    body = [f"<h2>{escape(labels.next_heading)}</h2>\n<ol>{steps}</ol>\n"]
+    body = [_steps(words.steps, labels)]
     if view.status != "unknown":
         # A letter in force is compared with paper, so its facts come first; any other says first what to do.
         body.insert(0 if view.status == "valid" else 1, _facts(view, labels, language))
         body.append(f"<footer>{escape(labels.note)}</footer>\n")
+    return _document(words, language, view.status, "".join(body))
+
+
+def render_busy(seconds: str, language: Language) -> str:
+    """Give the page for whoever has checked too many letters: how long to wait, and that nothing was checked."""
+    words = _BUSY[language]
+    steps = tuple(step.format(seconds=seconds) for step in words.steps)
+    return _document(words, language, "expired", _steps(steps, _LABELS[language]))
+
+
+def _steps(steps: tuple[str, ...], labels: _Labels) -> str:
+    items = "".join(f"<li>{escape(step)}</li>" for step in steps)
+    return f"<h2>{escape(labels.next_heading)}</h2>\n<ol>{items}</ol>\n"
+
+
+def _document(words: _Words, language: Language, looks: Status, body: str) -> str:
+    """Give the page around `body`, with the colour and the icon of a status."""
+    labels = _LABELS[language]
+    other: Language = "en" if language == "id" else "id"
     return (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_CONTENT_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="robots" content="noindex">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(words.status)} · {escape(labels.title)}</title>\n"
-        f"<style>:root{{--c:{_COLOURS[view.status]}}}{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<style>:root{{--c:{_COLOURS[looks]}}}{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         f'<nav><a href="?lang={other}" hreflang="{other}" lang="{other}">'
         f"{escape(labels.other_language)}</a></nav>\n"
         f"<h1>{escape(labels.title)}</h1>\n"
         '<div class="status"><svg viewBox="0 0 48 48" aria-hidden="true">'
-        f'{_ICONS[view.status]}</svg><div><p class="word">{escape(words.status)}</p>'
+        f'{_ICONS[looks]}</svg><div><p class="word">{escape(words.status)}</p>'
         f"<p>{escape(words.meaning)}</p></div></div>\n"
-        f"{''.join(body)}</main>\n</body>\n</html>\n"
+        f"{body}</main>\n</body>\n</html>\n"
     )
 
 

@@ -1,6 +1,7 @@
 """What a handler asks for: a session to write with, a reader to read with. Permission and scope come along."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -14,8 +15,10 @@ from tksk_api.database.reads import Reader, ReadPool
 from tksk_api.database.session import enter, enter_system
 from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
+from tksk_api.domain.history.access import record_refusal
+from tksk_api.errors import PROBLEMS, DomainError
 from tksk_api.http.idempotency import KeyedRequest
-from tksk_api.http.rate import RateLimit
+from tksk_api.http.rate import RateLimits
 from tksk_api.security.crypto import Keyring
 from tksk_api.security.passwords import Passwords
 from tksk_api.security.tokens import Tokens
@@ -35,7 +38,7 @@ class House:
     tokens: Tokens
     passwords: Passwords
     metrics: Metrics
-    verification_limit: RateLimit
+    limits: RateLimits
     vault: Vault
     inspectors: Inspectors
 
@@ -51,9 +54,32 @@ def admission_of(request: Request) -> Admission:
     return admission
 
 
+@asynccontextmanager
+async def _entered(request: Request) -> AsyncIterator[AsyncSession]:
+    """A transaction in the caller's name. What is refused or not found in it leaves an access row all the same."""
+    async with enter(house_of(request).sessions, admission_of(request)) as session:
+        try:
+            yield session
+        except DomainError as refusal:
+            is_denied = PROBLEMS[refusal.code].status == 403 or refusal.code == "step_up_required"
+            outcome = "denied" if is_denied else refusal.code
+            if outcome in ("denied", "not_found"):
+                action = "read" if request.method == "GET" else "write"
+                await record_refusal(session, outcome, action, _asked(request))
+            raise
+
+
+def _asked(request: Request) -> UUID | None:
+    """The id in the address, which nobody has checked yet."""
+    try:
+        return UUID(request.path_params["id"])
+    except (KeyError, ValueError):
+        return None
+
+
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
     house = house_of(request)
-    async with enter(house.sessions, admission_of(request)) as session:
+    async with _entered(request) as session:
         header = request.headers.get("idempotency-key") if request.method == "POST" else None
         keyed = KeyedRequest(session, house.keyring, request, header) if header is not None else None
         if keyed is not None:
@@ -65,9 +91,35 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 async def _system_session(request: Request) -> AsyncIterator[AsyncSession]:
-    request_id = UUID(request.scope["request_id"])
-    async with enter_system(house_of(request).sessions, request.scope["route"].name, request_id) as session:
+    async with Door(request).system() as session:
         yield session
+
+
+class Door:
+    """Lets a handler enter the database more than once, so that slow work holds no connection in between."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def system(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction of the system itself."""
+        request_id = UUID(self._request.scope["request_id"])
+        return enter_system(house_of(self._request).sessions, self._request.scope["route"].name, request_id)
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncSession]:
+        """A transaction in the caller's name, before the slow work. A retry is answered here; nothing is kept."""
+        async with self.act() as session:
+            session.info["reply"] = None
+            yield session
+
+    def act(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction in the caller's name, as `SessionDep`: the answer is kept for a retry."""
+        return asynccontextmanager(_session)(self._request)
+
+
+async def _door(request: Request) -> Door:
+    return Door(request)
 
 
 async def _reader(request: Request) -> Reader:
@@ -87,6 +139,7 @@ async def _house(request: Request) -> House:
 # afterwards, and a failed COMMIT would already have been answered with 200.
 SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
 SystemSessionDep = Annotated[AsyncSession, Depends(_system_session, scope="function")]
+DoorDep = Annotated[Door, Depends(_door)]
 ReaderDep = Annotated[Reader, Depends(_reader)]
 PublicReaderDep = Annotated[Reader, Depends(_public_reader)]
 HouseDep = Annotated[House, Depends(_house)]

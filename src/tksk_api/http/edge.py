@@ -1,15 +1,19 @@
-"""The outermost layer: request id, size limit, security headers, the log line, and the last resort for a fault."""
+"""The outermost layers: request id, headers and the log line; inside them the size limit and the last resort."""
 
 import time
 import traceback
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tksk_api import __version__
-from tksk_api.errors import DomainError
+from tksk_api.errors import DomainError, not_found
 from tksk_api.http.problems import database_error, render
 from tksk_api.telemetry import Metrics, log
 
@@ -20,27 +24,33 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-site"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
+# For answers that bring none of their own: not to be kept by anybody, and nothing to be loaded or framed.
+_DEFAULTS = {
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+}
+_YEAR = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")  # ASVS 5 V3.4.1
+_KNOWN = (("session", "session"), ("problem", "code"))  # what the scope may hold, and the log line's field for it
+_WORTH_A_WARNING = (401, 403, 429)
 
 
 class Edge:
-    """Pure ASGI, so that nothing is buffered and a disconnect is seen."""
+    """Gives every answer its id and headers, and writes one line about it. Pure ASGI: nothing is buffered."""
 
-    def __init__(
-        self, app: ASGIApp, body_limit: int, metrics: Metrics, larger: Mapping[tuple[str, str], int] | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, public_url: str, metrics: Metrics) -> None:
         self.app = app
-        self.body_limit = body_limit
-        self.larger = larger or {}  # of an operation that takes files, by method and path
         self.metrics = metrics
+        self.headers = [*_HEADERS, _YEAR] if urlsplit(public_url).scheme == "https" else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        identity = _request_id(scope)
-        scope["request_id"] = identity
+        scope["request_id"] = _request_id(scope)
         started = time.perf_counter()
         status = 0
 
@@ -48,7 +58,96 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), *_HEADERS, (b"x-request-id", identity.encode())]
+                message["headers"] = [*message.get("headers", ()), *self._added(scope, message)]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            self._report(scope, status, time.perf_counter() - started)
+
+    def _added(self, scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
+        own = {name for name, _ in message.get("headers", ())}
+        defaults = [(name, value) for name, value in _DEFAULTS.items() if name not in own]
+        identity = (b"x-request-id", scope["request_id"].encode())
+        return [*self.headers, *defaults, *scope.get("rate_limit", ()), identity]
+
+    def _report(self, scope: Scope, status: int, seconds: float) -> None:
+        """One line: what, how it ended, how long, and the ids by which it can be followed; never who or what about."""
+        operation = _operation(scope)
+        self.metrics.requests.labels(operation, str(status)).inc()
+        self.metrics.seconds.labels(operation).observe(seconds)
+        known = {field: scope[name] for name, field in _KNOWN if name in scope}
+        say = log.warning if status in _WORTH_A_WARNING else log.info
+        say(
+            "request",
+            operation=operation,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            request_id=scope["request_id"],
+            **known,
+        )
+
+
+class Origins(CORSMiddleware):
+    """CORS (Fetch §3.2) for browsers of the listed origins; a preflight that is refused is answered as any OPTIONS."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            headers = Headers(scope=scope)
+            asked = "origin" in headers and "access-control-request-method" in headers
+            if asked and self.preflight_response(headers).status_code >= 400:
+                await self.simple_response(scope, receive, send, headers)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def origins_policy(origins: tuple[str, ...]) -> dict[str, Any]:
+    """What a listed origin may send and read. No credentials mode: tokens travel in a header, cookies do not exist."""
+    return {
+        "allow_origins": origins,
+        "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+        "allow_headers": (
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "Accept-Language",
+            "X-Request-ID",
+        ),
+        "expose_headers": (
+            "ETag",
+            "Location",
+            "Link",
+            "Retry-After",
+            "RateLimit",
+            "RateLimit-Policy",
+            "X-Request-ID",
+            "Idempotency-Replayed",
+            "Content-Language",
+            "API-Version",
+        ),
+    }
+
+
+class Guard:
+    """Refuses what is too large before any work, and answers for whatever nobody below has turned into a problem."""
+
+    def __init__(self, app: ASGIApp, body_limit: int, larger: Mapping[tuple[str, str], int] | None = None) -> None:
+        self.app = app
+        self.body_limit = body_limit
+        self.larger = larger or {}  # of an operation that takes files, by method and path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             await send(message)
 
         try:
@@ -60,19 +159,15 @@ class Edge:
         except ClientDisconnect:
             log.info("client_disconnected", operation=_operation(scope))
         except Exception as error:
-            if status:
+            if has_begun:
                 raise
             await render(_meaning(error, scope), scope)(scope, receive, answer)
-        finally:
-            seconds = time.perf_counter() - started
-            operation = _operation(scope)
-            self.metrics.requests.labels(operation, str(status)).inc()
-            self.metrics.seconds.labels(operation).observe(seconds)
-            log.info("request", operation=operation, status=status, ms=round(seconds * 1000, 1), request_id=identity)
 
     def _refuse(self, scope: Scope) -> DomainError | None:
         if len(scope["raw_path"] or b"") + len(scope["query_string"]) > _MAX_URL:
             return DomainError("uri_too_long")
+        if b"%2f" in (scope["raw_path"] or b"").lower():
+            return not_found()  # decoded it is a slash: a gateway in front may have read another address
         limit = self._limit(scope)
         for name, value in scope["headers"]:
             if name == b"content-length" and _is_too_long(value, limit):

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.database.session import principal_of, scope_of
+from tksk_api.domain.history.access import record_access
 from tksk_api.errors import DomainError
 from tksk_api.security.crypto import Keyring
 
@@ -22,15 +23,16 @@ _PURPOSE = "idempotency_keys.body"
 _CLAIM = text(
     "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
     "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "
-    "status = NULL, body = NULL, headers = '{}' "
+    "status = NULL, body = NULL, headers = '{}', subject_ids = '{}' "
     "WHERE idempotency_keys.created_at < now() - make_interval(days => :days) RETURNING 1"
 )
 _FIND = text(
-    "SELECT fingerprint, status, headers, body FROM idempotency_keys "
+    "SELECT fingerprint, status, headers, body, subject_ids FROM idempotency_keys "
     "WHERE user_id = :user AND operation = :operation AND key = :key"
 )
 _KEEP = text(
-    "UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS jsonb), body = :body "
+    "UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS jsonb), body = :body, "
+    "subject_ids = app.recorded_people() "
     "WHERE user_id = :user AND operation = :operation AND key = :key"
 )
 
@@ -54,8 +56,11 @@ class KeyedRequest:
             raise DomainError("idempotency_key_invalid")
         self._session = session
         self._keyring = keyring
-        # The caller's area belongs to the request: what was answered for one area is not replayed in another.
-        content = [getattr(request, "_json", None), scope_of(session).regions]
+        # Where and for whom the caller works belongs to the request: what was answered in one place or office is not
+        # given again in another.
+        scope = scope_of(session)
+        place = [scope.regions, scope.agency_id, principal_of(session).role]
+        content = [getattr(request, "_json", None), place]
         self._print = keyring.mac("idempotency", json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         self._row = {
             "user": principal_of(session).user_id,
@@ -84,6 +89,9 @@ class KeyedRequest:
         if first.status is None:
             raise DomainError("idempotency_in_progress", retry_after=2)
         body = self._keyring.decrypt(_PURPOSE, self._bound, bytes(first.body))
+        if first.subject_ids:
+            await record_access(self._session, first.subject_ids, purpose="service")
+            await self._session.commit()  # nothing else was done; Replayed would undo it
         raise Replayed(Response(body, first.status, {**first.headers, "Idempotency-Replayed": "true"}))
 
     async def release(self) -> None:

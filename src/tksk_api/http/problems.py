@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -30,6 +30,7 @@ _CONSTRAINTS: Mapping[str, str] = {
     "ex_assignments_district_held": "district_already_held",
     "ex_assignments_officer_holds": "assignment_overlaps",
     "ex_assignments_repeated": "assignment_overlaps",
+    "processing_restricted": "processing_restricted",
 }
 _TRANSIENT = ("08", "40", "53", "55", "57", "58", "25006")
 _PYDANTIC: Mapping[str, str] = {
@@ -121,7 +122,8 @@ def problem_headers(error: DomainError) -> dict[str, str]:
             "unauthenticated": ', error="invalid_token"',
             "step_up_required": f', error="insufficient_user_authentication", max_age={error.facts.get("max_age")}',
         }.get(error.code, "")  # RFC 6750 §3.1, RFC 9470 §3
-        headers["WWW-Authenticate"] = f'Bearer realm="tksk"{detail}'
+        scheme = "Basic" if error.code == "client_refused" else "Bearer"  # RFC 6749 §5.2
+        headers["WWW-Authenticate"] = f'{scheme} realm="tksk"{detail}'
     if "retry_after" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after"])
     if error.code == "method_not_allowed" and error.facts.get("allowed"):
@@ -129,8 +131,9 @@ def problem_headers(error: DomainError) -> dict[str, str]:
     return headers
 
 
-def render(error: DomainError, scope: Mapping[str, Any]) -> Response:
-    """The answer to a refused request."""
+def render(error: DomainError, scope: MutableMapping[str, Any]) -> Response:
+    """The answer to a refused request; its code is noted for the log line."""
+    scope["problem"] = error.code
     language = language_of(scope["headers"])
     house = scope["app"].state.house if "app" in scope else None
     base_url = house.settings.public_url if house else ""

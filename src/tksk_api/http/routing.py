@@ -17,7 +17,9 @@ from tksk_api.database.admission import Admission
 from tksk_api.errors import DomainError
 from tksk_api.http.limits import JSON, MERGE_PATCH, check_path, check_query, read_json
 from tksk_api.http.links import link_credentials
+from tksk_api.http.rate import Policy
 from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
+from tksk_api.security.tokens import Credentials
 
 PUBLIC: Literal["public"] = "public"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,14 +52,19 @@ class Route(APIRoute):
         roles = roles_with(admitted) if admitted else ()
         step_up = bool((self.openapi_extra or {}).get("x-step-up"))
         by_link = bool((self.openapi_extra or {}).get("x-signed-link"))
+        limit = (self.openapi_extra or {}).get("x-rate-limit")
+        policy = Policy(limit) if limit else None
         parameters = list(_parameters(self.dependant))
         modelled = any(_is_model(parameter) for parameter in parameters)
         known = None if modelled else frozenset(parameter.alias for parameter in parameters)
         accepted = (MERGE_PATCH, JSON) if "PATCH" in (self.methods or ()) else (JSON,)
 
         async def checked(request: Request) -> Response:
-            if admitted is not None:
-                credentials = _by_link_or_token(request) if by_link else _credentials(request)
+            if admitted is None:
+                _count(request, policy)
+            else:
+                credentials = _identified(request, by_link=by_link)
+                _count(request, policy, credentials)
                 request.state.credentials = credentials
                 settings = request.app.state.house.settings
                 request.state.admission = Admission(
@@ -69,6 +76,7 @@ class Route(APIRoute):
                     opening=admitted is Permission.SIGNED_IN,
                     otp_roles=OTP_ROLES if settings.otp_required else frozenset(),
                     step_up_seconds=settings.step_up_minutes * 60 if step_up else None,
+                    token_scopes=credentials.scopes,
                 )
             check_path(request)
             if request.scope["query_string"]:
@@ -85,17 +93,35 @@ def _is_model(parameter: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _credentials(request: Request) -> Any:
+def _identified(request: Request, *, by_link: bool) -> Credentials:
+    """Whose token it is; a request with a bad one is counted by its address, as any other without a token."""
+    try:
+        credentials = _by_link_or_token(request) if by_link else _credentials(request)
+    except DomainError:
+        _count(request, Policy.PUBLIC)
+        raise
+    request.scope["session"] = str(credentials.session_id)
+    return credentials
+
+
+def _count(request: Request, policy: Policy | None, credentials: Credentials | None = None) -> None:
+    if policy is not None:
+        caller = str(credentials.user_id) if credentials and policy is Policy.DEFAULT else None
+        request.app.state.house.limits.take(request.scope, policy, caller)
+
+
+def _credentials(request: Request) -> Credentials:
     headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         raise DomainError("unauthenticated")
     scheme, _, token = headers[0].partition(" ")
     if scheme.lower() != "bearer":
         raise DomainError("unauthenticated")
-    return request.app.state.house.tokens.verify(token)
+    credentials: Credentials = request.app.state.house.tokens.verify(token)
+    return credentials
 
 
-def _by_link_or_token(request: Request) -> Any:
+def _by_link_or_token(request: Request) -> Credentials:
     """Whom the link was made for; a token that comes along must be of the same session. Raises link_refused."""
     linked = link_credentials(request)
     if linked is None:
@@ -151,5 +177,8 @@ class Router(APIRouter):
             extra["x-signed-link"] = True
         if "body_limit" in kwargs:  # in bytes, instead of the limit of all others; the edge keeps it
             extra["x-body-limit"] = kwargs.pop("body_limit")
+        limit: Policy | None = kwargs.pop("limit", Policy.PUBLIC if permission == PUBLIC else Policy.DEFAULT)
+        if limit is not None:  # None: not counted, or counted by the handler itself
+            extra["x-rate-limit"] = str(limit)
         declare: Callable[[F], F] = super().api_route(path, methods=[method], openapi_extra=extra, **kwargs)
         return declare

@@ -141,10 +141,11 @@ async def get_attachment_content(
 ) -> Response:
     """By a link of `GET /v1/attachments/{id}`, or with a token. Recorded with its purpose, every time.
 
-    The picture of an identity card or a family card needs the permission `beneficiary:reveal` as well, and counts as
-    revealing a number. The whole file is proven intact before the first byte leaves; ranges are not served.
+    The picture of an identity card or a family card needs the permission `beneficiary:reveal` and a proof of identity
+    of a moment ago (`POST /v1/auth/step-up`) as well, and counts as revealing a number. The whole file is proven
+    intact before the first byte leaves; ranges are not served.
     """
-    file = await service.open_file(session, id, query.variant, query.purpose, house.settings.reveals_per_hour)
+    file = await service.open_file(session, id, query.variant, query.purpose, house.settings)
     return FileResponse(
         house.vault.read(file.sealed),
         lambda: house.vault.check(file.sealed),

@@ -1,12 +1,14 @@
 """People in need. Identity numbers are always masked; `reveal` is the one recorded way to a full number."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tksk_api.documents.statement import render_statement
 from tksk_api.domain.beneficiaries import service
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, CHANGES
 from tksk_api.domain.beneficiaries.schemas import (
@@ -22,6 +24,8 @@ from tksk_api.domain.beneficiaries.schemas import (
     Revealed,
     SearchResult,
 )
+from tksk_api.domain.privacy_requests import statement
+from tksk_api.domain.privacy_requests.statement import Statement
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
@@ -116,9 +120,12 @@ async def delete_beneficiary(session: SessionDep, id: UUID, version: IfMatch) ->
     response_model=Revealed,
     summary="Reveal identity numbers",
 )
-async def reveal_beneficiary(session: SessionDep, id: UUID, body: Reveal) -> Response:
-    """The full NIK or family card number, for a purpose and with a reason. Who asked, when and why is kept."""
-    revealed = await service.reveal(session, id, body)
+async def reveal_beneficiary(session: SessionDep, house: HouseDep, id: UUID, body: Reveal) -> Response:
+    """The full NIK or family card number, for a purpose and with a reason. Who asked, when and why is kept.
+
+    A limited number of times an hour for each user.
+    """
+    revealed = await service.reveal(session, id, body, house.settings.reveals_per_hour)
     return keep_secret(session, Response(revealed.model_dump_json(), headers=PRIVATE, media_type="application/json"))
 
 
@@ -144,3 +151,22 @@ async def list_beneficiary_history(
     """Field-level changes, newest first, with who made them. Values of identity numbers are never shown."""
     await service.require_visible(reader, id)
     return await respond_page(reader, request, CHANGES, query, entity_id=id)
+
+
+@router.get(
+    "/beneficiaries/{id}/statement",
+    permission=Permission.BENEFICIARY_STATEMENT,
+    step_up=True,
+    response_model=Statement,
+    responses={200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="The statement of a person's own data",
+)
+async def get_beneficiary_statement(session: SessionDep, id: UUID, format: Literal["json", "pdf"] = "json") -> Response:
+    """Everything held about the person, with full identity numbers, and who processed it when and for what purpose: to
+    be handed to the person, their guardian or heir (UU 27/2022 Pasal 32). Making it is recorded.
+    """
+    made = await statement.make(session, id)
+    if format == "json":
+        return Response(made.model_dump_json(), headers=PRIVATE, media_type="application/json")
+    headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="keterangan-data-pribadi.pdf"'}
+    return Response(await asyncio.to_thread(render_statement, made), headers=headers, media_type="application/pdf")

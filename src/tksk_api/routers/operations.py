@@ -2,6 +2,7 @@
 
 import hmac
 import shutil
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from tksk_api.http.dependencies import HouseDep
 from tksk_api.http.routing import PUBLIC, Router
 
 router = Router("operations", prefix="")
+_CONTACT_HOLDS = timedelta(days=180)  # RFC 9116 §2.5.5: less than a year
 _LEAST_FREE_BYTES = 256 * 1024 * 1024
 
 
@@ -21,7 +23,8 @@ class Liveness(Read):
     status: str
 
 
-@router.get("/livez", permission=PUBLIC, response_model=Liveness, summary="Is the process alive?")
+# limit=None: a monitor, or a load balancer in front of many, must not be told to come back later.
+@router.get("/livez", permission=PUBLIC, limit=None, response_model=Liveness, summary="Is the process alive?")
 async def livez() -> Response:
     """Answers as long as the process can answer; asks nobody else."""
     return JSONResponse({"status": "ok"})
@@ -32,7 +35,7 @@ class Readiness(Read):
     checks: dict[str, bool]
 
 
-@router.get("/readyz", permission=PUBLIC, response_model=Readiness, summary="Can it serve?")
+@router.get("/readyz", permission=PUBLIC, limit=None, response_model=Readiness, summary="Can it serve?")
 async def readyz(house: HouseDep) -> Response:
     """Database reachable, migrated to the expected head, key usable, disk not full. 503 names what is not."""
     checks = {
@@ -57,9 +60,20 @@ async def metrics(request: Request, house: HouseDep) -> Response:
 
 @router.get("/.well-known/security.txt", permission=PUBLIC, include_in_schema=False)
 async def security_txt(house: HouseDep) -> Response:
-    """RFC 9116: where to report a weakness."""
-    url = house.settings.public_url
-    return PlainTextResponse(f"Contact: {url}/docs\nExpires: 2027-11-01T00:00:00Z\nPreferred-Languages: id, en\n")
+    """Where to report a weakness (RFC 9116); nothing is here until TKSK_SECURITY_CONTACT is set."""
+    settings = house.settings
+    if settings.security_contact is None:
+        raise not_found()
+    expires = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + _CONTACT_HOLDS
+    lines = [
+        f"Contact: {settings.security_contact}",
+        f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
+        "Preferred-Languages: id, en",
+        f"Canonical: {settings.public_url}/.well-known/security.txt",
+        *([f"Policy: {settings.security_policy}"] if settings.security_policy else []),
+    ]
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
 
 
 @router.get("/docs/problems/{code}", permission=PUBLIC, include_in_schema=False)

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.domain.users import service
-from tksk_api.domain.users.schemas import SetupSecret, UserCreate, Username, UserRead, UserUpdate
+from tksk_api.domain.users.schemas import SessionRead, SetupSecret, UserCreate, Username, UserRead, UserUpdate
 from tksk_api.http.concurrency import IfMatch
-from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
+from tksk_api.http.dependencies import DoorDep, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import PRIVATE, keep_secret, reply, respond, respond_page
+from tksk_api.http.replies import PRIVATE, keep_secret, no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission, Role
 from tksk_api.types import RegionCode
@@ -47,9 +47,11 @@ async def get_user(reader: ReaderDep, id: UUID) -> Response:
 
 
 @router.patch("/users/{id}", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Change a user")
-async def update_user(session: SessionDep, request: Request, id: UUID, version: IfMatch, body: UserUpdate) -> Response:
+async def update_user(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, *, house: HouseDep, body: UserUpdate
+) -> Response:
     """A changed role or region holds from the user's next request on."""
-    return reply(session, request, await service.update(session, id, version, body))
+    return reply(session, request, await service.update(session, id, version, body, house.settings))
 
 
 @router.post(
@@ -72,7 +74,60 @@ async def enable_user(session: SessionDep, request: Request, id: UUID, version: 
     response_model=SetupSecret,
     summary="Reset a password",
 )
-async def reset_password(session: SessionDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
-    """Gives a one-time secret to hand to the user, who must replace it at the first sign-in."""
-    secret = await service.reset_password(session, id, version, house.passwords, house.settings.setup_secret_hours)
-    return keep_secret(session, Response(secret.model_dump_json(), headers=PRIVATE, media_type="application/json"))
+async def reset_password(door: DoorDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
+    """Gives a one-time secret to hand to the user. It opens one session, which must replace it.
+
+    All sessions of the user end, and failed attempts to sign in are forgotten.
+    """
+    secret = await service.new_secret(door.look, house.passwords, id, version)
+    async with door.act() as session:
+        reset = await service.reset_password(session, id, version, secret, house.settings)
+        return keep_secret(session, Response(reset.model_dump_json(), headers=PRIVATE, media_type="application/json"))
+
+
+@router.post(
+    "/users/{id}/reset-otp",
+    permission=Permission.USER_MANAGE,
+    response_model=UserRead,
+    summary="Remove a user's one-time codes",
+)
+async def reset_user_otp(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """For a lost phone, after making sure who is asking. All sessions of the user end; then they sign in with the
+    password, replace it, and set up codes on another phone."""
+    return reply(session, request, await service.reset_otp(session, id, version))
+
+
+@router.get(
+    "/users/{id}/sessions",
+    permission=Permission.USER_MANAGE,
+    response_model=Page[SessionRead],
+    summary="A user's open sessions",
+)
+async def list_user_sessions(session: SessionDep, id: UUID) -> Response:
+    """Where the user is signed in, newest first."""
+    page = Page[SessionRead](items=await service.list_sessions(session, id), next_cursor=None)
+    return Response(page.model_dump_json(), headers=PRIVATE, media_type="application/json")
+
+
+@router.delete(
+    "/users/{id}/sessions/{session_id}",
+    permission=Permission.USER_MANAGE,
+    status_code=204,
+    summary="End a user's session",
+)
+async def end_user_session(session: SessionDep, id: UUID, session_id: UUID) -> Response:
+    """For a lost or shared device. Its tokens stop working with the next request."""
+    await service.end_session(session, id, session_id)
+    return no_content(session)
+
+
+@router.post(
+    "/users/{id}/sign-out",
+    permission=Permission.USER_MANAGE,
+    status_code=204,
+    summary="End all sessions of a user",
+)
+async def sign_out_user(session: SessionDep, id: UUID, version: IfMatch) -> Response:
+    """Whatever devices the user is signed in on; they may sign in again."""
+    await service.sign_out(session, id, version)
+    return no_content(session)

@@ -8,15 +8,20 @@ from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tksk_api.documents.verification import render_verification
+from tksk_api.documents.verification import CONTENT_POLICY, render_busy, render_verification
 from tksk_api.domain.records import Read
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.sktm_letters.service import find_public
+from tksk_api.errors import DomainError, Language
 from tksk_api.http.dependencies import HouseDep, PublicReaderDep
-from tksk_api.http.problems import language_of
+from tksk_api.http.problems import language_of, problem_headers
+from tksk_api.http.rate import Policy
 from tksk_api.http.routing import PUBLIC, Router
 
 router = Router("verification", prefix="")
+
+
+_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language", "X-Robots-Tag": "noindex"}
 
 
 class Verification(Read):
@@ -39,6 +44,7 @@ class Verification(Read):
     summary="Verify a letter",
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
     openapi_extra={"x-statuses": ["429"]},
+    limit=None,  # counted below, where a person can be told in a page
 )
 async def verify_letter(
     reader: PublicReaderDep,
@@ -51,15 +57,26 @@ async def verify_letter(
 
     Answers 200 also for an unknown token: the question was answered.
     """
-    limits = house.verification_limit.take(request.client.host if request.client else "-")
-    letter = await find_public(reader, token)
     language = lang or language_of(request.scope["headers"])
-    headers = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language", "X-Robots-Tag": "noindex", **limits}
     accept = request.headers.get("accept", "*/*")
+    try:
+        house.limits.take(request.scope, Policy.VERIFICATION)
+    except DomainError as refusal:
+        if "text/html" not in accept:
+            raise
+        return _page(render_busy(str(refusal.facts["retry_after"]), language), language, refusal)
+    letter = await find_public(reader, token)
     if "application/json" in accept and "text/html" not in accept:
         body = Verification.model_validate(letter).model_dump_json()
-        return Response(body, headers=headers, media_type="application/json")
+        return Response(body, headers=_HEADERS, media_type="application/json")
     if letter.purpose is not None:
         letter = replace(letter, purpose=label("sktm_purposes", letter.purpose, language))
-    page = render_verification(letter, language)
-    return HTMLResponse(page, headers={**headers, "Content-Language": language})
+    return _page(render_verification(letter, language), language)
+
+
+def _page(page: str, language: Language, refusal: DomainError | None = None) -> Response:
+    policy = f"{CONTENT_POLICY}; frame-ancestors 'none'"  # which a page cannot say about itself
+    headers = {**_HEADERS, "Content-Language": language, "Content-Security-Policy": policy}
+    if refusal is not None:
+        return HTMLResponse(page, 429, {**headers, **problem_headers(refusal)})
+    return HTMLResponse(page, headers=headers)

@@ -164,11 +164,12 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 _OTP_PERMISSIONS = {_P.USER_MANAGE, _P.CLIENT_MANAGE, _P.SKTM_SIGN, _P.PRIVACY_DECIDE, _P.AUDIT_READ}
 OTP_ROLES: frozenset[str] = frozenset(role for role, granted in ROLE_PERMISSIONS.items() if granted & _OTP_PERMISSIONS)
 
-# What a machine client may be given as a scope. Revealing, signing, deciding and managing need a person.
+# What a machine client may be given as a scope. Revealing, signing, deciding and managing need a person; visits and
+# the work log are a person's own work.
 MACHINE_SCOPES: frozenset[Permission] = frozenset(
     _SEES
-    | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE, _P.VISIT_WRITE}
-    | {_P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE, _P.USER_READ}
+    | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE}
+    | {_P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ}
 )
 
 # The level of region a role works in; None: the nation, or for agencies the place they serve.

@@ -26,6 +26,7 @@ ACTIVITIES = Resource(
         "headcount": case((TABLE.c.headcount != literal_column("'{}'::jsonb"), TABLE.c.headcount)),
     },
     where=(TABLE.c.deleted_at.is_(None),),
+    subjects="beneficiary_ids",
     filters={
         "pillar": lambda value: TABLE.c.pillar == value,
         "function": lambda value: TABLE.c.function == value,

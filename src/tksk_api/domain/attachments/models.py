@@ -16,7 +16,8 @@ class Attachment(Record, RegionScoped, table=True):
     """A file of one beneficiary, visit or activity, in the region where that was when it was attached.
 
     The bytes lie in the vault under `object_name`, sealed with a key of their own; `key_cipher` is that key, wrapped
-    by the master key. Wiping it makes every copy of the file unreadable, also one in a backup of the vault.
+    by the person's own, or by the master key where the file is about nobody. Wiping it makes every copy of the file
+    unreadable, also one in a backup of the vault.
     """
 
     __tablename__ = "attachments"

@@ -27,10 +27,12 @@ from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import create_once, created_before, keyring_of, load
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import find_region
+from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill
+from tksk_api.domain.users.sessions import require_fresh_proof
 from tksk_api.errors import DomainError, FieldError, invalid, not_found
-from tksk_api.security.crypto import Keyring
 from tksk_api.security.frames import KEY_BYTES, subkey
 from tksk_api.security.permissions import Permission, roles_with
+from tksk_api.settings import Settings
 
 DEFAULT_PURPOSE = "service"
 _KEY = "attachments.key"
@@ -46,6 +48,8 @@ _OWNERS = {
         "SELECT id, region_code, CAST(NULL AS uuid) AS subject FROM activities WHERE id = :id AND deleted_at IS NULL"
     ),
 }
+
+_RESTRICTED = text("SELECT restricted_at IS NOT NULL FROM beneficiaries WHERE id = :id")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class OpenedFile:
 async def create(session: AsyncSession, vault: Vault, prepared: Prepared, quota: int) -> Stored:
     """Keep a prepared file: the sealed object first, then its row. The same content of the same owner is kept once.
 
-    Raises invalid_request (unknown_reference), id_in_use, attachment_quota_exceeded, unavailable.
+    Raises invalid_request (unknown_reference), id_in_use, processing_restricted, attachment_quota_exceeded,
+    unavailable.
     """
     owner = await _owner(session, prepared.body)
     before = await created_before(session, ATTACHMENTS, prepared.body, Attachment)
@@ -80,8 +85,9 @@ async def create(session: AsyncSession, vault: Vault, prepared: Prepared, quota:
     if before is not None:
         return before
     await refuse_over_quota(session, owner.region_code, prepared.all_bytes, quota)
-    row = await _row(session, owner, prepared)
-    async with _kept(vault, keyring_of(session), row, prepared):
+    file_key = secrets.token_bytes(KEY_BYTES)
+    row = await _row(session, owner, prepared, file_key)
+    async with _kept(vault, file_key, row, prepared):
         await take_space(session, owner.region_code, prepared.all_bytes, quota)
         return await create_once(session, ATTACHMENTS, prepared.body, Attachment, lambda: row)
 
@@ -99,13 +105,12 @@ async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
     await session.flush()
 
 
-async def open_file(
-    session: AsyncSession, key: UUID, variant: Variant, purpose: str, reveals_per_hour: int
-) -> OpenedFile:
+async def open_file(session: AsyncSession, key: UUID, variant: Variant, purpose: str, settings: Settings) -> OpenedFile:
     """A file to give out, after recording who reads it and what for (UU 27/2022 Pasal 31).
 
-    An identity document shows a full NIK, so it needs the permission to reveal one, and counts as revealing one.
-    Raises permission_denied, too_many_requests, not_found, invalid_request.
+    An identity document shows a full NIK, so it needs the permission to reveal one and a fresh proof of identity, and
+    counts as revealing one. Raises permission_denied, step_up_required, processing_restricted,
+    too_many_requests, not_found, invalid_request.
     """
     if purpose != DEFAULT_PURPOSE and purpose not in codes("reveal_purposes"):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
@@ -113,8 +118,10 @@ async def open_file(
     if is_identity(row.kind):
         if not may_see_identity(principal_of(session).role):
             raise DomainError("permission_denied", permission=Permission.BENEFICIARY_REVEAL)
-        await take_strictly(session, "reveal", reveals_per_hour, _HOUR_SECONDS)
-    sealed = sealed_of(keyring_of(session), row, variant)
+        await require_fresh_proof(session, settings.step_up_minutes * 60)
+        await _refuse_restricted(session, row)
+        await take_strictly(session, "reveal", settings.reveals_per_hour, _HOUR_SECONDS)
+    sealed = sealed_of(await _key_of(session, row), row, variant)
     subjects = [row.beneficiary_id] if row.beneficiary_id else []
     await record_access(session, subjects, purpose=purpose, fields=[row.kind], object_id=row.id)
     if variant == "thumbnail":
@@ -122,16 +129,22 @@ async def open_file(
     return OpenedFile(sealed, row.name, row.media_type, row.size_bytes, row.sha256.hex())
 
 
+async def _refuse_restricted(session: AsyncSession, row: Attachment) -> None:
+    """As revealing a number is refused, which the database does not see. Raises processing_restricted."""
+    restricted = await (await session.connection()).execute(_RESTRICTED, {"id": row.beneficiary_id})
+    if restricted.scalar():
+        raise DomainError("processing_restricted")
+
+
 def may_see_identity(role: str) -> bool:
     """Whether a role may see a photo of an identity document."""
     return role in roles_with(Permission.BENEFICIARY_REVEAL)
 
 
-def sealed_of(keyring: Keyring, row: Attachment, variant: Variant) -> Sealed:
-    """Where a variant lies and how it is opened. Raises not_found when there is none."""
-    if row.key_cipher is None or (variant == "thumbnail" and row.thumbnail_bytes is None):
+def sealed_of(key: bytes, row: Attachment, variant: Variant) -> Sealed:
+    """Where a variant lies and how it is opened by the file's key. Raises not_found when there is none."""
+    if variant == "thumbnail" and row.thumbnail_bytes is None:
         raise not_found()
-    key = keyring.decrypt(_KEY, str(row.id), bytes(row.key_cipher))
     name = row.object_name + (THUMBNAIL if variant == "thumbnail" else "")
     digest = bytes(row.sha256) if variant == "original" else None
     return Sealed(name, subkey(key, variant), f"{row.id}|{variant}", digest)
@@ -216,7 +229,23 @@ async def _same_content(session: AsyncSession, owner: Owner, prepared: Prepared)
     return await ATTACHMENTS.stored(session, found) if found is not None else None
 
 
-async def _row(session: AsyncSession, owner: Owner, prepared: Prepared) -> Attachment:
+async def _key_of(session: AsyncSession, row: Attachment) -> bytes:
+    """The file's key, opened by its person's own, or by the master key where it is about nobody. Raises not_found."""
+    if row.key_cipher is None:
+        raise not_found()
+    purpose, bound, sealed = _KEY, str(row.id), bytes(row.key_cipher)
+    if row.beneficiary_id is None:
+        return keyring_of(session).decrypt(purpose, bound, sealed)
+    return (await vault_of(session, row.beneficiary_id)).open(purpose, bound, sealed)
+
+
+async def _sealed_key(session: AsyncSession, subject: UUID | None, row: UUID, key: bytes) -> bytes:
+    if subject is None:
+        return keyring_of(session).encrypt(_KEY, str(row), key)
+    return (await vault_to_fill(session, subject)).seal(_KEY, str(row), key)
+
+
+async def _row(session: AsyncSession, owner: Owner, prepared: Prepared, file_key: bytes) -> Attachment:
     key = prepared.body.id or new_id()
     seen = prepared.inspected
     owners: dict[str, Any] = {"beneficiary_id": owner.subject, owner.column: owner.key}
@@ -234,7 +263,7 @@ async def _row(session: AsyncSession, owner: Owner, prepared: Prepared) -> Attac
         height=seen.height,
         pages=seen.pages,
         object_name=new_name(),
-        key_cipher=keyring_of(session).encrypt(_KEY, str(key), secrets.token_bytes(KEY_BYTES)),
+        key_cipher=await _sealed_key(session, owner.subject, key, file_key),
         **owners,
         **place,
     )
@@ -252,17 +281,17 @@ async def _place(session: AsyncSession, owner: Owner, prepared: Prepared) -> dic
 
 
 @asynccontextmanager
-async def _kept(vault: Vault, keyring: Keyring, row: Attachment, prepared: Prepared) -> AsyncIterator[None]:
+async def _kept(vault: Vault, key: bytes, row: Attachment, prepared: Prepared) -> AsyncIterator[None]:
     """The sealed objects lie in the vault while the block writes their row; if it fails they are removed again.
 
     What a crash or a failed commit leaves behind is removed by the sweep.
     """
-    original = sealed_of(keyring, row, "original")
+    original = sealed_of(key, row, "original")
     names = [original.name]
     try:
         await vault.put(original, prepared.content)
         if prepared.thumbnail is not None:
-            small = sealed_of(keyring, row, "thumbnail")
+            small = sealed_of(key, row, "thumbnail")
             names.append(small.name)
             await vault.put(small, prepared.thumbnail)
         yield

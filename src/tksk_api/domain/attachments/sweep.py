@@ -45,7 +45,11 @@ async def sweep(sessions: async_sessionmaker[AsyncSession], vault: Vault, *, dry
 
 
 async def _purge(sessions: async_sessionmaker[AsyncSession], vault: Vault, now: datetime, *, dry_run: bool) -> int:
-    due = or_(*(and_(_T.kind == kind, _T.deleted_at <= now - kept_after_deletion(kind)) for kind in KINDS))
+    # Without a key, as after an erasure, there is nothing left to restore.
+    due = or_(
+        _T.key_cipher.is_(None),
+        *(and_(_T.kind == kind, _T.deleted_at <= now - kept_after_deletion(kind)) for kind in KINDS),
+    )
     async with enter_system(sessions, _OPERATION) as session:
         if dry_run:
             counted = select(func.count()).select_from(Attachment).where(due, _T.purged_at.is_(None))

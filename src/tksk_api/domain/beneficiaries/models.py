@@ -13,7 +13,8 @@ from tksk_api.database.tables import Record, RegionScoped, json_list, moment, te
 
 class Beneficiary(Record, RegionScoped, table=True):
     """A person. NIK and family card number are ciphertext plus a keyed digest (blind index); only the last four
-    digits are readable. `search_name` is maintained by the database from `full_name`."""
+    digits are readable. `search_name` is maintained by the database from `full_name`. While `restricted_at` is set the
+    database refuses new processing; `legal_hold` says why the person may not be erased."""
 
     __tablename__ = "beneficiaries"
     __table_args__ = (
@@ -55,3 +56,4 @@ class Beneficiary(Record, RegionScoped, table=True):
     moved_at: datetime | None = moment()
     moved_by: UUID | None = Field(default=None, sa_type=PgUuid)
     restricted_at: datetime | None = moment()
+    legal_hold: str | None = Field(default=None, sa_type=Text)

@@ -13,6 +13,11 @@ def age_on(birth_date: date, day: date) -> int:
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
+def names_person(text: str, full_name: str) -> bool:
+    """Whether a text holds a person's name, in any case and spacing."""
+    return " ".join(full_name.split()).casefold() in " ".join(text.split()).casefold()
+
+
 def identity_warnings(
     nik: str | None, birth_date: date, sex: str, village_code: str, *, nik_region_known: bool, today: date
 ) -> list[str]:

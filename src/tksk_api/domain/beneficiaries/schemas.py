@@ -114,6 +114,9 @@ class BeneficiaryRead(Read):
     notes: str | None
     warnings: list[Warning_]
     deceased_on: date | None
+    restricted_at: Annotated[
+        datetime | None, Field(description="Since when no new processing is allowed, at the person's own request")
+    ]
     version: int
     created_at: datetime
     updated_at: datetime

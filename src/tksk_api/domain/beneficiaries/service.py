@@ -1,6 +1,6 @@
 """Registering, correcting, moving and withdrawing people; searching and revealing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from tksk_api.database.session import scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, FOUND_BY_NAME, FOUND_EXACTLY
-from tksk_api.domain.beneficiaries.rules import age_on, category_warnings, identity_warnings
+from tksk_api.domain.beneficiaries.rules import age_on, category_warnings, identity_warnings, names_person
 from tksk_api.domain.beneficiaries.schemas import (
     Address,
     BeneficiaryCreate,
@@ -26,15 +26,17 @@ from tksk_api.domain.beneficiaries.schemas import (
 )
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.limits.service import take_strictly
-from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
+from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import find_region, local_today, require_region
+from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_of
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.crypto import Keyring
+from tksk_api.security.vault import Vault
 
-_NIK = "beneficiaries.nik"
-_CARD = "beneficiaries.family_card"
+NIK = "beneficiaries.nik"
+CARD = "beneficiaries.family_card"
 _HOUR_SECONDS = 3600
 # Above this package: applications and referrals know people, people do not know them.
 _IN_USE = text(
@@ -55,6 +57,7 @@ async def create(session: AsyncSession, body: BeneficiaryCreate) -> Stored:
     region = await require_region(session, body.village_code, "/village_code", "village")
     _check_codes(body.relationship, body.ppks_categories)
     row_id = body.id or new_id()
+    vault = await vault_to_fill(session, row_id)
     warnings = await _warnings(session, body.nik, _facts(body), region)
 
     def build() -> Beneficiary:
@@ -65,8 +68,8 @@ async def create(session: AsyncSession, body: BeneficiaryCreate) -> Stored:
             **body.address.model_dump(),
             **body.model_dump(exclude={"id", "nik", "family_card_number", "address", "village_code"}),
         )
-        _seal_nik(keyring_of(session), row, body.nik)
-        _seal_card(keyring_of(session), row, body.family_card_number)
+        _seal_nik(vault, row, body.nik)
+        _seal_card(vault, row, body.family_card_number)
         return row
 
     return await create_once(session, BENEFICIARIES, body, Beneficiary, build)
@@ -81,7 +84,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Benefici
     if "nik_status" in changes and row.nik_index is None:
         raise invalid("/nik_status", "nik_status_mismatch")
     if "family_card_number" in changes:
-        _seal_card(keyring_of(session), row, changes.pop("family_card_number"))
+        _seal_card(await vault_to_fill(session, key), row, changes.pop("family_card_number"))
     if "address" in changes:
         now = {name: getattr(row, name) for name in Address.model_fields}
         address = merged(Address, now, changes.pop("address"), "/address")
@@ -91,7 +94,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Benefici
         setattr(row, name, value)
     if changes.keys() & {"birth_date", "sex", "ppks_categories"}:
         region = await require_region(session, row.region_code or "", "/village_code")
-        row.warnings = await _warnings(session, _open_nik(keyring_of(session), row), _facts(row), region)
+        row.warnings = await _warnings(session, await full_nik(session, row), _facts(row), region)
     return await save(session, BENEFICIARIES, row)
 
 
@@ -110,6 +113,7 @@ async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
 async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Moved:
     """The person now lives in another village, perhaps beyond the caller's area: then the caller lets go of them."""
     row = await load(session, Beneficiary, key, version)
+    _refuse_name(row, body.reason)
     await require_region(session, body.village_code, "/village_code", "village")
     address: Mapping[str, Any] = body.address.model_dump() if body.address else {"street": None, "rt": None, "rw": None}
     await (await session.connection()).execute(
@@ -132,8 +136,8 @@ async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Mo
 async def search(reader: Reader, keyring: Keyring, body: BeneficiarySearch) -> Page:
     """Exact by blind index; by name with trigram similarity inside the caller's area."""
     filters: dict[str, Any] = {
-        "nik_index": keyring.blind_index(_NIK, body.nik) if body.nik else None,
-        "family_card_index": keyring.blind_index(_CARD, body.family_card_number) if body.family_card_number else None,
+        "nik_index": keyring.blind_index(NIK, body.nik) if body.nik else None,
+        "family_card_index": keyring.blind_index(CARD, body.family_card_number) if body.family_card_number else None,
         "birth_date": body.birth_date,
         "village_code": body.village_code,
         "name": body.name,
@@ -146,33 +150,48 @@ async def search(reader: Reader, keyring: Keyring, body: BeneficiarySearch) -> P
 async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) -> Revealed:
     """The full identity numbers asked for, after recording who read them and why (UU 27/2022 Pasal 31).
 
-    Raises too_many_requests when the caller has revealed `per_hour` times within the hour.
+    Raises processing_restricted, and too_many_requests when the caller has revealed `per_hour` times within the hour.
     """
     if body.purpose not in codes("reveal_purposes"):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
     await take_strictly(session, "reveal", per_hour, _HOUR_SECONDS)
     row = await load(session, Beneficiary, key)
+    if row.restricted_at is not None:
+        raise DomainError("processing_restricted")
+    _refuse_name(row, body.reason)
     await record_access(session, [row.id], purpose=body.purpose, reason=body.reason, fields=body.fields)
-    keyring = keyring_of(session)
+    vault = await vault_of(session, row.id)
     return Revealed(
-        nik=_open_nik(keyring, row) if "nik" in body.fields else None,
-        family_card_number=_open_card(keyring, row) if "family_card_number" in body.fields else None,
+        nik=open_nik(vault, row) if "nik" in body.fields else None,
+        family_card_number=open_card(vault, row) if "family_card_number" in body.fields else None,
     )
 
 
 async def full_nik(session: AsyncSession, row: Beneficiary) -> str | None:
-    """The full NIK for a document the system itself makes (a letter must carry it)."""
-    return _open_nik(keyring_of(session), row)
+    """The full NIK for what the system itself does with it."""
+    return open_nik(await vault_of(session, row.id), row)
+
+
+async def full_niks(session: AsyncSession, people: Collection[Beneficiary]) -> dict[UUID, str | None]:
+    """The full NIK of everybody a document names (a letter must carry it)."""
+    vaults = await vaults_of(session, [person.id for person in people])
+    return {person.id: open_nik(vaults[person.id], person) for person in people}
 
 
 def nik_index(keyring: Keyring, nik: str) -> bytes:
     """The blind index under which a person with this NIK is found."""
-    return keyring.blind_index(_NIK, nik)
+    return keyring.blind_index(NIK, nik)
 
 
 async def require_visible(reader: Reader, key: UUID) -> None:
     """Raises not_found when the person is not the caller's to see."""
     await reader.one(BENEFICIARIES, key)
+
+
+def _refuse_name(row: Beneficiary, reason: str) -> None:
+    """Reasons go into the access log, which is sealed: an erasure could not take a name out of it again."""
+    if names_person(reason, row.full_name):
+        raise invalid("/reason", "name_in_text")
 
 
 def _facts(source: Any) -> dict[str, Any]:
@@ -208,23 +227,23 @@ def _check_codes(relationship: str | None, categories: list[str]) -> None:
         raise invalid("/ppks_categories", "duplicate_entry")
 
 
-def _seal_nik(keyring: Keyring, row: Beneficiary, nik: str | None) -> None:
-    row.nik_cipher = keyring.encrypt(_NIK, str(row.id), nik.encode()) if nik else None
-    row.nik_index = keyring.blind_index(_NIK, nik) if nik else None
+def _seal_nik(vault: Vault, row: Beneficiary, nik: str | None) -> None:
+    row.nik_cipher = vault.seal(NIK, str(row.id), nik.encode()) if nik else None
+    row.nik_index = nik_index(vault.keyring, nik) if nik else None
     row.nik_last4 = nik[-4:] if nik else None
 
 
-def _seal_card(keyring: Keyring, row: Beneficiary, number: str | None) -> None:
-    row.family_card_cipher = keyring.encrypt(_CARD, str(row.id), number.encode()) if number else None
-    row.family_card_index = keyring.blind_index(_CARD, number) if number else None
+def _seal_card(vault: Vault, row: Beneficiary, number: str | None) -> None:
+    row.family_card_cipher = vault.seal(CARD, str(row.id), number.encode()) if number else None
+    row.family_card_index = vault.keyring.blind_index(CARD, number) if number else None
     row.family_card_last4 = number[-4:] if number else None
 
 
-def _open_nik(keyring: Keyring, row: Beneficiary) -> str | None:
-    return keyring.decrypt(_NIK, str(row.id), bytes(row.nik_cipher)).decode() if row.nik_cipher else None
+def open_nik(vault: Vault, row: Beneficiary) -> str | None:
+    """The full NIK; whoever shows it leaves an access row that says so."""
+    return vault.open(NIK, str(row.id), bytes(row.nik_cipher)).decode() if row.nik_cipher else None
 
 
-def _open_card(keyring: Keyring, row: Beneficiary) -> str | None:
-    return (
-        keyring.decrypt(_CARD, str(row.id), bytes(row.family_card_cipher)).decode() if row.family_card_cipher else None
-    )
+def open_card(vault: Vault, row: Beneficiary) -> str | None:
+    """The full family card number, as `open_nik`."""
+    return vault.open(CARD, str(row.id), bytes(row.family_card_cipher)).decode() if row.family_card_cipher else None

@@ -28,6 +28,7 @@ class Client(Record, RegionScoped, table=True):
     agency_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="agencies.id")
     public_jwk: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     session_id: UUID = Field(default_factory=uuid4, sa_type=PgUuid)
+    secret_rotated_at: datetime | None = moment()
     disabled_at: datetime | None = moment()
 
 

@@ -1,14 +1,19 @@
-"""Recording who read whose data, beyond what compiled reads record by themselves."""
+"""Recording who read whose data, beyond what compiled reads and the triggers record by themselves."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import table_of
 from tksk_api.domain.history.models import Access
+
+_RECORD = text(
+    "SELECT app.record_people(:action, CAST(:object AS uuid), CAST(:people AS uuid[]), :purpose, :reason, "
+    "CAST(:fields AS text[]))"
+)
 
 
 async def record_access(
@@ -22,23 +27,36 @@ async def record_access(
     object_id: UUID | None = None,
 ) -> None:
     """Leave an access row in the writer's transaction (UU 27/2022 Pasal 31)."""
-    principal, admission = principal_of(session), session.info["admission"]
-    # inline: the app role may insert here but not read back what it wrote.
-    row = insert(table_of(Access)).inline()
     await (await session.connection()).execute(
-        row,
+        _RECORD,
+        {
+            "action": action,
+            "object": object_id,
+            "people": list(subjects),
+            "purpose": purpose,
+            "reason": reason,
+            "fields": sorted(fields) if fields else None,
+        },
+    )
+
+
+async def record_refusal(session: AsyncSession, outcome: str, action: str, asked: UUID | None) -> None:
+    """Undo what the transaction did and leave only that it was refused (`denied`) or found nothing (`not_found`)."""
+    principal, admission = principal_of(session), session.info["admission"]
+    await session.rollback()
+    # inline: the app role may insert here but not read back what it wrote.
+    await (await session.connection()).execute(
+        insert(table_of(Access)).inline(),
         {
             "user_id": principal.user_id,
             "session_id": principal.session_id,
             "role": principal.role,
-            "actor_region": ",".join(principal.scope.regions),
+            "actor_region": ",".join(principal.scope.regions) or None,
             "request_id": admission.request_id,
             "operation": admission.operation,
             "action": action,
-            "object_id": object_id,
-            "subject_ids": list(subjects),
-            "fields": sorted(fields) if fields else None,
-            "purpose": purpose,
-            "reason": reason,
+            "object_id": asked,
+            "outcome": outcome,
         },
     )
+    await session.commit()

@@ -63,7 +63,8 @@ class Access(Table, table=True):
     __tablename__ = "access_log"
     __table_args__ = (
         sa.Index("ix_access_log_subject_ids", "subject_ids", postgresql_using="gin"),
-        sa.Index("ix_access_log_user_id", "user_id", "id"),
+        sa.Index("ix_access_log_user_id", "user_id", "at", "id"),
+        sa.Index("ix_access_log_at", "at", "id"),
     )
 
     id: int = Field(default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)])
@@ -84,7 +85,10 @@ class Access(Table, table=True):
 
 
 class IdempotencyKey(Table, table=True):
-    """The first answer to a keyed POST, stored in the transaction of its effect, encrypted, kept 7 days."""
+    """The first answer to a keyed POST, stored in the transaction of its effect, encrypted, kept 7 days.
+
+    `subject_ids` are the people it shows: giving it again is recorded like the first time.
+    """
 
     __tablename__ = "idempotency_keys"
 
@@ -96,3 +100,4 @@ class IdempotencyKey(Table, table=True):
     status: int | None = None
     headers: dict[str, str] = json_object()
     body: bytes | None = None
+    subject_ids: list[UUID] = uuid_array()

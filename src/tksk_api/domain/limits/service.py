@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from tksk_api.database.reads import ReadPool
 from tksk_api.database.session import principal_of
@@ -12,9 +14,20 @@ from tksk_api.errors import DomainError
 from tksk_api.security.crypto import Keyring
 
 _KEY_BYTES = 16
+_CLOCKS_DIFFER_SECONDS = 60
 _TAKE = (
     "INSERT INTO rate_limits (window_end, key, used) VALUES ($1, $2, 1) "
     "ON CONFLICT (window_end, key) DO UPDATE SET used = rate_limits.used + 1 WHERE rate_limits.used < $3 RETURNING 1"
+)
+# In the order of the index, so that two processes that add the same keys wait for each other instead of deadlocking.
+_ADD = text(
+    "INSERT INTO rate_limits (window_end, key, used) SELECT * FROM unnest(CAST(:ends AS bigint[]), "
+    "CAST(:keys AS bytea[]), CAST(:used AS integer[])) AS counted (window_end, key, used) ORDER BY window_end, key "
+    "ON CONFLICT (window_end, key) DO UPDATE SET used = rate_limits.used + excluded.used RETURNING key, used"
+)
+_FORGET = text(
+    "DELETE FROM rate_limits WHERE (window_end, key) IN (SELECT window_end, key FROM rate_limits "
+    "WHERE window_end < :before ORDER BY window_end, key LIMIT 10000 FOR UPDATE SKIP LOCKED)"
 )
 
 
@@ -34,7 +47,7 @@ def window_end(key: bytes, window_seconds: int, now: float) -> int:
 
 def over_quota(name: str, seconds_left: int) -> DomainError:
     """The refusal. Its members name the policy (draft-ietf-httpapi-ratelimit-headers-11, quota-exceeded)."""
-    return DomainError("too_many_requests", retry_after=max(1, seconds_left), violated_policies=[name])
+    return DomainError("too_many_requests", retry_after=seconds_left, violated_policies=[name])
 
 
 async def take_strictly(session: AsyncSession, name: str, quota: int, window_seconds: int) -> None:
@@ -63,3 +76,15 @@ async def take_apart(session: AsyncSession, pool: ReadPool, name: str, quota: in
     end = window_end(key, window_seconds, now)
     if await pool.fetchrow(_TAKE, [end, key, quota]) is None:
         raise over_quota(name, math.ceil(end - now))
+
+
+async def add_counts(connection: AsyncConnection, counts: Sequence[tuple[int, bytes, int]]) -> dict[bytes, int]:
+    """Add (window_end, key, used) to what other processes have counted; the sum of each key."""
+    ends, keys, used = zip(*counts, strict=True)
+    rows = await connection.execute(_ADD, {"ends": list(ends), "keys": list(keys), "used": list(used)})
+    return {bytes(row.key): row.used for row in rows}
+
+
+async def forget_counts(connection: AsyncConnection, now: float) -> None:
+    """Delete the counts of windows that are over, by the clock of any process."""
+    await connection.execute(_FORGET, {"before": math.floor(now) - _CLOCKS_DIFFER_SECONDS})

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.history.actors import actor_name
 from tksk_api.domain.records import load, load_reference, save
 from tksk_api.domain.references.lists import LISTS
 from tksk_api.domain.referrals.models import Referral
@@ -28,7 +29,6 @@ from tksk_api.domain.referrals.schemas import (
 )
 from tksk_api.domain.referrals.service import check, check_kind, copy_person, given, today_at
 from tksk_api.domain.referrals.workflow import WORKFLOW
-from tksk_api.domain.users.service import own_account
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.permissions import Permission, Role
 
@@ -136,10 +136,9 @@ async def _finish(
 ) -> Stored:
     facts = dict(details or {})
     answers = WORKFLOW.steps[action].permission is Permission.REFERRAL_ANSWER
-    if answers and principal_of(session).role != Role.AGENCY:
+    if answers and principal_of(session).agency_id != row.agency_id:
         facts["recorded_from_paper"] = True
-    actor = await own_account(session)
-    WORKFLOW.take(session, row, action, actor.full_name, details=facts, **words)
+    WORKFLOW.take(session, row, action, await actor_name(session), details=facts, **words)
     return await save(session, REFERRALS, row)
 
 

@@ -16,10 +16,10 @@ from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import full_nik
+from tksk_api.domain.beneficiaries.service import full_niks
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.history.models import Change, Transition
-from tksk_api.domain.records import keyring_of, load, save
+from tksk_api.domain.records import load, save
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import chain, local_now, office_name
@@ -34,6 +34,7 @@ from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Lette
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_letters.numbering import next_sequence
+from tksk_api.domain.subject_keys.service import vault_to_fill
 from tksk_api.domain.users.service import own_account
 from tksk_api.domain.visits.models import Visit
 from tksk_api.errors import DomainError
@@ -107,7 +108,7 @@ async def letter_pdf(session: AsyncSession, key: UUID) -> tuple[SktmLetter, byte
     row = await load(session, SktmApplication, key)
     letter = await letters.letter_of(session, row.id)
     await record_access(session, [row.beneficiary_id, *row.dependants], purpose="letter_processing", fields=["nik"])
-    return letter, letters.open_pdf(session, letter)
+    return letter, await letters.open_pdf(session, letter, row.beneficiary_id)
 
 
 async def _hands_on(session: AsyncSession, row: SktmApplication) -> set[UUID | None]:
@@ -144,6 +145,8 @@ async def _issue(
     people = await unchanged_people(session, row)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     await record_access(session, list(people), purpose="letter_processing", fields=["nik"])
+    niks = await full_niks(session, people.values())
+    vault = await vault_to_fill(session, row.beneficiary_id)
     # The counter is raised last: other signers of this village wait only for the drawing of one letter.
     sequence = await next_sequence(session, village.code, now.year)
     content = LetterContent(
@@ -157,8 +160,8 @@ async def _issue(
             address=policy.office_address,
         ),
         place=regions["regency"].name if regions["regency"].kind == "kota" else village.name,
-        applicant=await _applicant(session, people[row.beneficiary_id], regions),
-        dependants=tuple([await _dependant(session, people[key]) for key in row.dependants]),
+        applicant=_applicant(people[row.beneficiary_id], niks[row.beneficiary_id], regions),
+        dependants=tuple(_dependant(people[key], niks[key]) for key in row.dependants),
         purpose=label("sktm_purposes", row.purpose, "id"),
         purpose_detail=row.purpose_detail,
         addressed_to=row.addressed_to,
@@ -166,7 +169,7 @@ async def _issue(
         verification_url=f"{public_url}/verify/{token}",
     )
     pdf = await asyncio.to_thread(render, content)
-    letter_id, keyring = new_id(), keyring_of(session)
+    letter_id = new_id()
     session.add(
         SktmLetter(
             id=letter_id,
@@ -184,20 +187,20 @@ async def _issue(
             purpose=row.purpose,
             masked_name=mask_name(content.applicant.full_name),
             issuer_name=", ".join(office_name(regions[level]) for level in ("village", "district", "regency")),
-            content_cipher=keyring.encrypt(letters.CONTENT, str(letter_id), json.dumps(content.to_json()).encode()),
-            pdf_cipher=keyring.encrypt(letters.PDF, str(letter_id), pdf),
+            content_cipher=vault.seal(letters.CONTENT, str(letter_id), json.dumps(content.to_json()).encode()),
+            pdf_cipher=vault.seal(letters.PDF, str(letter_id), pdf),
             sha256=hashlib.sha256(pdf).digest(),
             created_by=principal_of(session).user_id,
         )
     )
 
 
-async def _applicant(session: AsyncSession, person: Beneficiary, regions: Mapping[str, Region]) -> Person:
+def _applicant(person: Beneficiary, nik: str | None, regions: Mapping[str, Region]) -> Person:
     lanes = [f"{name} {value}" for name, value in (("RT", person.rt), ("RW", person.rw)) if value]
     places = [person.street, " / ".join(lanes), *(office_name(regions[r]) for r in ("village", "district", "regency"))]
     return Person(
         full_name=person.full_name,
-        nik=await full_nik(session, person),
+        nik=nik,
         birth_place=person.birth_place,
         birth_date=person.birth_date,
         sex=person.sex,  # type: ignore[arg-type]
@@ -205,10 +208,10 @@ async def _applicant(session: AsyncSession, person: Beneficiary, regions: Mappin
     )
 
 
-async def _dependant(session: AsyncSession, person: Beneficiary) -> Dependant:
+def _dependant(person: Beneficiary, nik: str | None) -> Dependant:
     return Dependant(
         full_name=person.full_name,
-        nik=await full_nik(session, person),
+        nik=nik,
         sex=person.sex,  # type: ignore[arg-type]
         birth_place=person.birth_place,
         birth_date=person.birth_date,

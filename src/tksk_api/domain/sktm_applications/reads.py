@@ -55,6 +55,7 @@ SKTM_APPLICATIONS = Resource(
     table=TABLE,
     columns={"applicant": _applicant(), "letter": _letter(), "signatures": _signatures()},
     subject="beneficiary_id",
+    subjects="dependants",
     filters={
         "status": lambda value: TABLE.c.status == value,
         "purpose": lambda value: TABLE.c.purpose == value,

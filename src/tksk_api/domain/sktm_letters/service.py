@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
-from tksk_api.domain.records import keyring_of
 from tksk_api.domain.sktm_letters.content import PublicLetter
 from tksk_api.domain.sktm_letters.models import SktmLetter
+from tksk_api.domain.subject_keys.service import vault_of
 from tksk_api.errors import not_found
 
 CONTENT = "sktm_letters.content"
@@ -34,9 +34,15 @@ async def letter_of(session: AsyncSession, application_id: UUID) -> SktmLetter:
     return letter
 
 
-def open_pdf(session: AsyncSession, letter: SktmLetter) -> bytes:
-    """The PDF as it was issued, byte for byte; a changed byte in the store raises KeyFileError."""
-    pdf = keyring_of(session).decrypt(PDF, str(letter.id), bytes(letter.pdf_cipher))
+async def open_pdf(session: AsyncSession, letter: SktmLetter, applicant: UUID) -> bytes:
+    """The PDF as it was issued, byte for byte; a changed byte in the store raises KeyFileError.
+
+    Raises not_found when the applicant was erased: the letter's number and dates are all that is left of it.
+    """
+    if not letter.pdf_cipher:
+        raise not_found()
+    vault = await vault_of(session, applicant)
+    pdf = vault.open(PDF, str(letter.id), bytes(letter.pdf_cipher))
     assert hashlib.sha256(pdf).digest() == bytes(letter.sha256)
     return pdf
 

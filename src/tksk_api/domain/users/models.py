@@ -34,6 +34,7 @@ class User(Record, RegionScoped, table=True):
     granted_until: datetime | None = moment()
     has_assignments: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     otp_cipher: bytes | None = None
+    otp_pending_cipher: bytes | None = None
     otp_confirmed_at: datetime | None = moment()
     otp_last_step: int | None = Field(default=None, sa_type=sa.BigInteger)
 
@@ -85,7 +86,10 @@ class RecoveryCode(Table, table=True):
 
 
 class SignInThrottle(Table, table=True):
-    """Failed sign-ins of one account, address or device (a keyed digest), and until when the next one must wait."""
+    """Failed sign-ins of one account, address or device (a keyed digest), and until when the next one must wait.
+
+    `forget_at`: when the failures no longer count; NULL: they count until a success or an administrator's reset.
+    """
 
     __tablename__ = "sign_in_throttles"
 
@@ -93,3 +97,4 @@ class SignInThrottle(Table, table=True):
     failures: int
     last_failed_at: datetime = moment(sa_column_kwargs={"nullable": False})
     blocked_until: datetime = moment(sa_column_kwargs={"nullable": False})
+    forget_at: datetime | None = moment(index=True)

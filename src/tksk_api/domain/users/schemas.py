@@ -96,19 +96,85 @@ class Me(Read):
     agency_id: UUID | None
     position_title: str | None
     must_change_password: bool
+    otp_enrolled: bool
+    otp_required: bool
     permissions: list[str]
 
 
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+OneTimeCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{6}$"),
+    Field(examples=["123456"], description="The 6 digits an authenticator app shows (RFC 6238)"),
+]
+RecoveryCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9A-Za-z-]{12,20}$"),
+    Field(examples=["7K2M-9QXD-4TRA"], description="One of the recovery codes; each works once"),
+]
+
+DeviceName = Annotated[Line, StringConstraints(max_length=100), Field(examples=["HP lapangan"])]
 
 
-class Login(Body):
-    """A first-party session login (not an OAuth grant)."""
+class Code(Body):
+    """A one-time code, or a recovery code when the phone is lost."""
+
+    otp: OneTimeCode | None = None
+    recovery_code: RecoveryCode | None = None
+
+    @property
+    def has_code(self) -> bool:
+        return self.otp is not None or self.recovery_code is not None
+
+
+class Login(Code):
+    """A first-party session login (not an OAuth grant). Who has set up one-time codes sends one, too."""
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["tksk.panjang"])]
     password: Password
-    otp: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
-    device_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+    device_name: Annotated[DeviceName | None, Field(description="Shown in the list of sessions")] = None
+    device_id: Annotated[UUID | None, Field(description="Chosen once by the installation of a client")] = None
+
+
+class StepUp(Code):
+    """`otp` or `recovery_code` from who has set up one-time codes, the password from everybody else."""
+
+    password: Password | None = None
+
+
+class Proof(Code):
+    """The password, and a code from who has set up one-time codes already."""
+
+    password: Password
+
+
+class OtpEnrolment(Read):
+    """The secret of an authenticator app, shown once; `otpauth_uri` is what the QR code holds."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class OtpConfirmation(Body):
+    otp: OneTimeCode
+
+
+class RecoveryCodes(Read):
+    """Shown once: print them or write them down. Each replaces one code of the app, once."""
+
+    recovery_codes: list[str]
+
+
+class SessionRead(Read):
+    """One sign-in on one device; `expires_at` is its last moment however often it is refreshed."""
+
+    id: UUID
+    device_name: str
+    kind: Literal["field", "office", "admin"]
+    created_at: datetime
+    last_refreshed_at: datetime
+    expires_at: datetime
+    current: bool
 
 
 class Refresh(Body):

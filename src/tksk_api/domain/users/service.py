@@ -4,29 +4,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort, Stored
-from tksk_api.database.session import principal_of, scope_of
+from tksk_api.database.session import Opener, principal_of, scope_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
-from tksk_api.domain.regions.service import find_region, require_region
+from tksk_api.domain.regions.service import require_region
+from tksk_api.domain.users import otp, sessions, throttle
 from tksk_api.domain.users.models import User
-from tksk_api.domain.users.schemas import Me, OwnAssignment, SetupSecret, UserCreate, UserRead, UserUpdate
-from tksk_api.domain.users.sign_in import revoke_all
+from tksk_api.domain.users.rules import lifetime_of
+from tksk_api.domain.users.schemas import SessionRead, SetupSecret, UserCreate, UserRead, UserUpdate
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.passwords import Passwords, setup_secret
-from tksk_api.security.permissions import MANAGES, ROLE_PERMISSIONS, ROLE_REGION_LEVEL, Permission, Role
+from tksk_api.security.permissions import MANAGES, ROLE_REGION_LEVEL, Permission, Role
+from tksk_api.settings import Settings
 
 _TABLE = table_of(User)
-# Above this package: assignments know users, users do not know them.
-_OWN_ASSIGNMENTS = text(
-    "SELECT a.region_code, r.name AS region_name, a.kind, a.ends_on AS until FROM assignments a "
-    "LEFT JOIN regions r ON r.code = a.region_code "
-    "WHERE a.user_id = :user AND a.during @> app.local_today(a.region_code) ORDER BY a.region_code, a.kind"
-)
 
 USERS = Resource(
     schema=UserRead,
@@ -57,7 +53,7 @@ async def create(session: AsyncSession, body: UserCreate) -> Stored:
     )
 
 
-async def update(session: AsyncSession, key: UUID, version: int, patch: UserUpdate) -> Stored:
+async def update(session: AsyncSession, key: UUID, version: int, patch: UserUpdate, settings: Settings) -> Stored:
     """Change name, role or place; a changed role or region holds from the user's next request."""
     user = await _load_managed(session, key, version)
     refuse_null(patch, "full_name", "role")
@@ -67,6 +63,8 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: UserUpda
     place = {name: changes.get(name, getattr(user, name)) for name in ("region_code", "agency_id")}
     if changes.keys() & {"role", "region_code", "agency_id"}:
         await _check_place(session, role, place["region_code"], place["agency_id"])
+    if role != user.role:
+        await sessions.fit_sessions(session, user.id, lifetime_of(role, settings))
     for name, value in changes.items():
         setattr(user, name, value)
     return await save(session, USERS, user)
@@ -75,55 +73,87 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: UserUpda
 async def set_disabled(session: AsyncSession, key: UUID, version: int, *, disabled: bool) -> Stored:
     """Disable (all sessions end at once) or enable again. Nobody disables themselves."""
     user = await _load_managed(session, key, version)
-    if disabled and user.id == principal_of(session).user_id:
-        raise invalid("", "same_person")
-    user.disabled_at = datetime.now(UTC) if disabled else None
     if disabled:
-        await revoke_all(session, user.id, "user_disabled")
+        _refuse_oneself(session, user)
+        await sessions.end_all(session, user.id, "user_disabled")
+    user.disabled_at = datetime.now(UTC) if disabled else None
     return await save(session, USERS, user)
 
 
-async def reset_password(
-    session: AsyncSession, key: UUID, version: int, passwords: Passwords, hours: int
-) -> SetupSecret:
-    """A new one-time secret; all sessions end. The administrator never learns a lasting password."""
-    user = await _load_managed(session, key, version)
+async def new_secret(look: Opener, passwords: Passwords, key: UUID, version: int) -> tuple[str, str]:
+    """A one-time secret and its hash, made outside any transaction, for a user whom the caller manages."""
     secret = setup_secret()
-    user.password_hash = await passwords.hash(secret)
+    with passwords.turn() as turn:
+        async with look() as session:
+            await _load_managed(session, key, version)
+        return secret, await turn.hash(secret)
+
+
+async def reset_password(
+    session: AsyncSession, key: UUID, version: int, secret: tuple[str, str], settings: Settings
+) -> SetupSecret:
+    """Put a one-time secret in place of the password; all sessions end, failed attempts are forgotten.
+
+    The administrator never learns a lasting password: the secret opens one session, which must replace it
+    (OWASP ASVS 5 V6.4.1, V6.4.6).
+    """
+    user = await _load_managed(session, key, version)
+    shown, user.password_hash = secret
     user.must_change_password = True
-    user.setup_expires_at = datetime.now(UTC) + timedelta(hours=hours)
-    await revoke_all(session, user.id, "password_reset")
+    user.setup_expires_at = datetime.now(UTC) + timedelta(hours=settings.setup_secret_hours)
+    await sessions.end_all(session, user.id, "password_reset")
+    await throttle.clear_account(session, user.username)
     await session.flush()
-    return SetupSecret(username=user.username, setup_secret=secret, expires_at=user.setup_expires_at)
+    return SetupSecret(username=user.username, setup_secret=shown, expires_at=user.setup_expires_at)
 
 
-async def own_account(session: AsyncSession) -> Any:
+async def reset_otp(session: AsyncSession, key: UUID, version: int) -> Stored:
+    """For a lost phone: no one-time codes until new ones are set up; all sessions end, failed attempts are forgotten.
+
+    The password must be replaced, for one that was used with codes may be too short to stand alone.
+    """
+    user = await _load_managed(session, key, version)
+    _refuse_oneself(session, user)
+    await otp.remove(session, user.id, must_change_password=True)
+    await sessions.end_all(session, user.id, "otp_reset")
+    await throttle.clear_account(session, user.username)
+    return await USERS.stored(session, user.id)
+
+
+async def list_sessions(session: AsyncSession, key: UUID) -> list[SessionRead]:
+    """The sessions of a user whom the caller manages."""
+    user = await _load_managed(session, key)
+    return await sessions.live_sessions(session, user.id)
+
+
+async def end_session(session: AsyncSession, key: UUID, session_id: UUID) -> None:
+    """End one session of a user whom the caller manages. Raises not_found."""
+    user = await _load_managed(session, key)
+    await sessions.end_session(session, user.id, session_id)
+
+
+async def sign_out(session: AsyncSession, key: UUID, version: int) -> None:
+    """End all sessions of a user whom the caller manages."""
+    user = await _load_managed(session, key, version)
+    await sessions.end_all(session, user.id, "signed_out_by_administrator")
+
+
+async def own_account(session: AsyncSession, *, lock: bool = False) -> Any:
     """The caller's own row, which the row policy shows them whatever their scope (an agency's user has no region)."""
     own = select(_TABLE).where(_TABLE.c.id == principal_of(session).user_id)
-    return (await (await session.connection()).execute(own)).one()
+    return (await (await session.connection()).execute(own.with_for_update() if lock else own)).one()
 
 
-async def me(session: AsyncSession) -> Me:
-    """The caller's own account, with the area and the assignments of today."""
-    user = await own_account(session)
-    region = await find_region(session, user.region_code) if user.region_code else None
-    permissions = ROLE_PERMISSIONS[Role(user.role)]
-    if user.must_change_password:
-        permissions = frozenset({Permission.SIGNED_IN})
-    assignments = await (await session.connection()).execute(_OWN_ASSIGNMENTS, {"user": user.id})
-    worked_out: dict[str, Any] = {
-        "region_name": region.name if region else None,
-        "regions": list(scope_of(session).regions),
-        "assignments": [OwnAssignment.model_validate(row) for row in assignments],
-        "permissions": sorted(permissions),
-    }
-    return Me(**{name: getattr(user, name) for name in Me.model_fields if name not in worked_out}, **worked_out)
-
-
-async def _load_managed(session: AsyncSession, key: UUID, version: int) -> User:
-    user = await load(session, User, key, version)
+async def _load_managed(session: AsyncSession, key: UUID, version: int | None = None) -> User:
+    # A change locks: a sign-in that is about to open a session waits for it, and then finds what was changed.
+    user = await load(session, User, key, version, lock=version is not None)
     _refuse_role(session, Role(user.role))
     return user
+
+
+def _refuse_oneself(session: AsyncSession, user: User) -> None:
+    if user.id == principal_of(session).user_id:
+        raise invalid("", "same_person")
 
 
 def _refuse_role(session: AsyncSession, role: Role) -> None:

@@ -1,36 +1,27 @@
-"""Signing in, rotating refresh tokens, signing out."""
+"""Signing in: count the attempt, compare the password without holding a connection, open the session."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tksk_api.database.session import principal_of
-from tksk_api.database.tables import new_id, table_of
-from tksk_api.domain.users.models import RefreshToken, User, UserSession
-from tksk_api.domain.users.schemas import Login, PasswordChange
-from tksk_api.errors import DomainError, invalid
-from tksk_api.security.passwords import Passwords, check_new_password
+from tksk_api.database.session import Opener
+from tksk_api.database.tables import table_of
+from tksk_api.domain.records import keyring_of
+from tksk_api.domain.users import otp, throttle
+from tksk_api.domain.users.models import User
+from tksk_api.domain.users.rules import device_name_of, lifetime_of
+from tksk_api.domain.users.schemas import Login
+from tksk_api.domain.users.sessions import SignedIn, open_session
+from tksk_api.domain.users.throttle import Counter, Origin
+from tksk_api.errors import DomainError
+from tksk_api.security.passwords import Passwords
+from tksk_api.settings import Settings
 
-
-@dataclass(frozen=True)
-class Lifetimes:
-    """How long a session lives without use, and at most (OWASP ASVS 5 V7.3)."""
-
-    idle: timedelta
-    absolute: timedelta
-    grace: timedelta
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    user_id: UUID
-    session_id: UUID
-    refresh_token: str
+_USERS = table_of(User)
 
 
 @dataclass(frozen=True)
@@ -40,123 +31,70 @@ class _Account:
     usable: bool
 
 
-async def find_account(session: AsyncSession, username: str) -> _Account | None:
-    users = table_of(User).c
-    columns = (users.id, users.password_hash, users.disabled_at, users.setup_expires_at, users.must_change_password)
-    found = select(*columns).where(func.lower(users.username) == username.lower())
+async def sign_in(system: Opener, passwords: Passwords, settings: Settings, login: Login, origin: Origin) -> SignedIn:
+    """Open a session.
+
+    Raises unavailable when too many are waiting, sign_in_delayed, credentials_refused (the same work and words whether
+    the user is unknown, disabled or mistyped), otp_required or otp_refused.
+    """
+    with passwords.turn() as turn:
+        async with system() as session:
+            account, counters = await _claim(session, login, origin)
+        matches = await turn.verify(login.password.get_secret_value(), account.password_hash if account else None)
+    if account is None or not matches or not account.usable:
+        raise DomainError("credentials_refused")
+    async with system() as session:
+        user = await _lock(session, account)
+        lacks_code = user.otp_confirmed_at is not None and not login.has_code
+        if lacks_code:
+            await throttle.not_counted(session, counters)
+        else:
+            signed_in = await _finish(session, user, settings, login, origin)
+            await throttle.succeeded(session, counters)
+    if lacks_code:
+        raise DomainError("otp_required")
+    return signed_in
+
+
+async def _claim(session: AsyncSession, login: Login, origin: Origin) -> tuple[_Account | None, list[Counter]]:
+    keyring, account = keyring_of(session), await _find(session, login.username)
+    counters = [
+        throttle.of_account(keyring, login.username, known=account is not None),
+        throttle.of_address(keyring, origin.host),
+    ]
+    if login.device_id is not None:
+        counters.append(throttle.of_device(keyring, login.device_id))
+    await throttle.claim(session, counters)
+    return account, counters
+
+
+async def _find(session: AsyncSession, username: str) -> _Account | None:
+    found = select(_USERS).where(func.lower(_USERS.c.username) == username.lower())
     row = (await (await session.connection()).execute(found)).first()
     if row is None:
         return None
-    expired = row.must_change_password and row.setup_expires_at is not None and row.setup_expires_at < datetime.now(UTC)
-    return _Account(row.id, row.password_hash, row.disabled_at is None and not expired)
+    return _Account(row.id, row.password_hash, row.disabled_at is None and not _is_spent(row))
 
 
-async def sign_in(session: AsyncSession, login: Login, passwords: Passwords, lifetimes: Lifetimes) -> SignedIn:
-    """Open a session. Raises credentials_refused, with the same work and words for every reason."""
-    account = await find_account(session, login.username)
-    matches = await passwords.verify(login.password.get_secret_value(), account.password_hash if account else None)
-    if account is None or not matches or not account.usable:
+def _is_spent(user: Any) -> bool:
+    """Whether the password is a first secret that was used once or has expired."""
+    return user.must_change_password and user.setup_expires_at is not None and user.setup_expires_at < datetime.now(UTC)
+
+
+async def _lock(session: AsyncSession, account: _Account) -> Any:
+    """The user as they are now; somebody may have been disabled or reset while the password was compared."""
+    same = (_USERS.c.id == account.id, _USERS.c.password_hash == account.password_hash, _USERS.c.disabled_at.is_(None))
+    user = (await (await session.connection()).execute(select(_USERS).where(*same).with_for_update())).first()
+    if user is None or _is_spent(user):
         raise DomainError("credentials_refused")
-    now = datetime.now(UTC)
-    family = UserSession(
-        id=new_id(),
-        user_id=account.id,
-        device_name=login.device_name or "-",
-        expires_at=now + lifetimes.absolute,
-        strong_at=now,
-    )
-    session.add(family)
-    await session.flush()
-    return SignedIn(account.id, family.id, await _issue(session, family, lifetimes))
+    return user
 
 
-async def _issue(session: AsyncSession, family: UserSession, lifetimes: Lifetimes) -> str:
-    secret = secrets.token_urlsafe(32)
-    session.add(
-        RefreshToken(
-            digest=_digest(secret),
-            session_id=family.id,
-            expires_at=min(datetime.now(UTC) + lifetimes.idle, family.expires_at),
-        )
-    )
-    await session.flush()
-    return secret
-
-
-async def rotate(session: AsyncSession, secret: str, lifetimes: Lifetimes) -> SignedIn | None:
-    """Exchange a refresh token for its successor; None (after revoking the family) when it was stolen or is over.
-
-    A token used a second time within the grace whose successor nobody used is a lost reply on a bad link: the unused
-    successor is withdrawn and a new one given. Any other reuse ends the whole family (RFC 9700 §4.14.2).
-    The caller commits also when None is returned, so that a revocation is kept.
-    """
-    token = (
-        await session.execute(select(RefreshToken).where(RefreshToken.digest == _digest(secret)).with_for_update())  # type: ignore[arg-type]
-    ).scalar_one_or_none()
-    if token is None:
-        return None
-    family = (
-        await session.execute(select(UserSession).where(UserSession.id == token.session_id).with_for_update())  # type: ignore[arg-type]
-    ).scalar_one()
-    now = datetime.now(UTC)
-    user = await session.get_one(User, family.user_id)
-    if family.revoked_at or token.revoked_at or token.expires_at < now or family.expires_at < now or user.disabled_at:
-        return None
-    if token.used_at is not None:
-        successor = await session.get(RefreshToken, token.replaced_by) if token.replaced_by else None
-        if successor is None or successor.used_at or now - token.used_at > lifetimes.grace:
-            await _revoke(session, family.id, "refresh_token_reused")
-            return None
-        successor.revoked_at = now
-    fresh = await _issue(session, family, lifetimes)
-    token.used_at = token.used_at or now
-    token.replaced_by = _digest(fresh)
-    family.last_refreshed_at = now
-    await session.flush()
-    return SignedIn(family.user_id, family.id, fresh)
-
-
-async def _revoke(session: AsyncSession, session_id: UUID, reason: str) -> None:
-    await session.execute(
-        update(UserSession)
-        .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))  # type: ignore[arg-type, union-attr]
-        .values(revoked_at=func.now(), revoked_reason=reason)
-    )
-
-
-async def sign_out(session: AsyncSession) -> None:
-    """End the caller's session; its access token stops working with the next request."""
-    await _revoke(session, principal_of(session).session_id, "signed_out")
-
-
-async def revoke_all(session: AsyncSession, user_id: UUID, reason: str, keep: UUID | None = None) -> None:
-    """End a user's sessions, except the one that is asking."""
-    await session.execute(
-        update(UserSession)
-        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.id != (keep or new_id()))  # type: ignore[arg-type, union-attr]
-        .values(revoked_at=func.now(), revoked_reason=reason)
-    )
-
-
-async def change_password(session: AsyncSession, change: PasswordChange, passwords: Passwords) -> None:
-    """Replace the caller's own password and end their other sessions. Raises invalid_request."""
-    principal = principal_of(session)
-    table = table_of(User)
-    own = table.c.id == principal.user_id
-    connection = await session.connection()
-    user = (await connection.execute(select(table).where(own))).one()
-    if not await passwords.verify(change.current_password.get_secret_value(), user.password_hash):
-        raise invalid("/current_password", "password_wrong")
-    new = change.new_password.get_secret_value()
-    if new == change.current_password.get_secret_value():
-        raise invalid("/new_password", "password_unchanged")
-    check_new_password(new, user.username, user.full_name)
-    hashed = await passwords.hash(new)
-    await connection.execute(
-        update(table).where(own).values(password_hash=hashed, must_change_password=False, setup_expires_at=None)
-    )
-    await revoke_all(session, user.id, "password_changed", keep=principal.session_id)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+async def _finish(session: AsyncSession, user: Any, settings: Settings, login: Login, origin: Origin) -> SignedIn:
+    if user.otp_confirmed_at is not None:
+        await otp.use(session, user, login)
+    if user.must_change_password and user.setup_expires_at is not None:  # a first secret opens one session
+        spent = update(_USERS).where(_USERS.c.id == user.id).values(setup_expires_at=func.now())
+        await (await session.connection()).execute(spent)
+    device_name = login.device_name or device_name_of(origin.user_agent)
+    return await open_session(session, user.id, lifetime_of(user.role, settings), device_name, login.device_id)

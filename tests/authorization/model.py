@@ -1,0 +1,130 @@
+"""Who sees which row, said once more and plainly: the lists are held against this, not against their own SQL."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from architecture.world import HOME
+from authorization.positions import MACHINE, Positions
+from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
+
+Row = Mapping[str, Any]
+
+
+def _equal(stored: Any, value: Any) -> bool:
+    return bool(stored == value)
+
+
+def _is_overdue(created_at: datetime, value: str) -> bool:
+    return (created_at + timedelta(hours=72) < datetime.now(UTC)) == (value == "true")
+
+
+def _is_during(during: Any, value: Any) -> bool:
+    return bool(during.lower <= value < during.upper)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that looks at another column than its name says, or otherwise than for the same value."""
+
+    column: str
+    matches: Callable[[Any, Any], bool] = _equal
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The table behind a list, and the filters that are not simply `column = value`.
+
+    `is_open`: everybody signed in sees all of it.
+    """
+
+    table: str
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    is_open: bool = False
+
+    def matches(self, row: Row, name: str, value: Any) -> bool:
+        chosen = self.filters.get(name, Filter(name))
+        return chosen.matches(row[chosen.column], value)
+
+    def values(self, name: str, rows: list[Row]) -> list[Any]:
+        """What to filter by: the values of the first and of the last row, found here and elsewhere."""
+        chosen = self.filters.get(name, Filter(name))
+        stored = [row[chosen.column] for row in (rows[0], rows[-1])]
+        flat = [value for item in stored for value in (item if isinstance(item, list) else [item])]
+        return list(chosen.values or {value: None for value in flat if value is not None})
+
+
+LISTS = {
+    "list_beneficiaries": Listed(
+        "beneficiaries",
+        {
+            "village_code": Filter("region_code"),
+            "ppks_category": Filter("ppks_categories", lambda stored, value: value in stored),
+        },
+    ),
+    "list_visits": Listed("visits"),
+    "list_sktm_applications": Listed("sktm_applications"),
+    "list_referrals": Listed("referrals"),
+    "list_activities": Listed(
+        "activities",
+        {
+            "occurred_from": Filter("occurred_on", lambda stored, value: bool(stored >= value)),
+            "occurred_until": Filter("occurred_on", lambda stored, value: bool(stored <= value)),
+        },
+    ),
+    "list_users": Listed("users"),
+    "list_access_grants": Listed("access_grants"),
+    "list_clients": Listed("clients"),
+    "list_privacy_requests": Listed(
+        "privacy_requests", {"overdue": Filter("created_at", _is_overdue, ("true", "false"))}
+    ),
+    "list_attachments": Listed("attachments"),
+    "list_assignments": Listed(
+        "assignments",
+        {
+            "region_code": Filter("region_code", lambda stored, value: lies_in(stored, value)),
+            "active_on": Filter("during", _is_during, (datetime.now(UTC).date(), date(2020, 1, 1))),
+        },
+    ),
+    "list_agencies": Listed("agencies", is_open=True),
+    "list_partners": Listed("partners", is_open=True),
+    "list_sktm_policies": Listed("sktm_policies", is_open=True),
+}
+NOT_MODELLED = {
+    "list_regions": "public",
+    "list_programs": "reference data",
+    "list_vacancies": "districts that nobody holds (tests/api/test_assignments.py)",
+    "list_audit": "auditors alone may ask, and see all of it; the policy is probed by test_walls.py",
+}
+# Lists below one row: what happened to it -> the table of the happenings. Whoever sees the row sees all of them.
+BELOW_A_ROW = {
+    "list_beneficiary_history": "changes",
+    "list_sktm_application_history": "transitions",
+    "list_referral_history": "transitions",
+    "list_activity_history": "transitions",
+}
+
+
+def regions_of(role: str) -> tuple[str, ...]:
+    """The regions of the callers in Positions: `()` for an agency, the empty prefix for the nation."""
+    if role == Role.AGENCY:
+        return ()
+    level = "district" if role == MACHINE else ROLE_REGION_LEVEL[Role(role)]
+    return (HOME[level] if level else "",)
+
+
+def sees(at: Positions, role: str, listed: Listed, row: Row) -> bool:
+    """Whether a role's list shows the row."""
+    if row.get("deleted_at") is not None:
+        return False
+    if listed.is_open:
+        return True
+    if role == Role.AGENCY:
+        return str(row["agency_id"]) == at.own.ids["agencies"] and row["submitted_at"] is not None
+    return any(lies_in(row["region_code"], region) for region in regions_of(role))
+
+
+def lies_in(region_code: str | None, region: str) -> bool:
+    return not region or (region_code is not None and f"{region_code}.".startswith(f"{region}."))

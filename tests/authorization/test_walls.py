@@ -1,0 +1,241 @@
+"""Each of the two walls holds alone, and every stone of each is missed when it is taken out."""
+
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+import tksk_api
+from architecture.resources import RESOURCES
+from architecture.specification import Operation
+from authorization.matrix import MATRIX, NOT_ASKED, Block, Line, differences, parse
+from authorization.model import LISTS
+from authorization.positions import PLACES, Positions, asked
+from authorization.walls import (
+    OPEN_TO_WRITE,
+    Above,
+    Underneath,
+    blind_at,
+    policies,
+    scoped_resources,
+    uncriticised,
+    unrefused,
+    unscoped,
+    without_wall_one,
+    without_wall_two,
+)
+from tksk_api.database.tables import scoped_tables
+from tksk_api.services import import_models
+
+# The callers who try: an officer, whose district is not the whole regency, and an office without any region.
+OUTSIDE = {
+    "tksk": ("sibling_district", "other_regency", "other_province"),
+    "agency": ("own_district", "sibling_district", "other_regency", "other_province"),
+}
+OPEN = {"agencies", "sktm_policies"}  # what happens to them is open as they are
+SOURCES = Path(tksk_api.__file__).parent
+# It decides nothing: it only says in the answer whether the caller still sees a person who moved.
+SAYS_ONLY = {("domain/beneficiaries/service.py", "move")}
+import_models()
+
+
+def outside(at: Positions, role: str) -> dict[str, list[str]]:
+    """Table -> the rows beyond the role's area, as JSON."""
+    worlds = [at.made[position] for position in OUTSIDE[role]]
+    rows = {table: sorted(row for world in worlds for row in world[table]) for table in worlds[0]}
+    return {table: [row for row in found if json.loads(row).get("entity") not in OPEN] for table, found in rows.items()}
+
+
+def ids_outside(at: Positions, role: str) -> dict[str, set[str]]:
+    rows = {table: [json.loads(row) for row in rows] for table, rows in outside(at, role).items()}
+    return {table: {str(row["id"]) for row in rows if "id" in row} for table, rows in rows.items()}
+
+
+@pytest.fixture(scope="module")
+async def walled(at):
+    return await policies(at.owner)
+
+
+@pytest.fixture
+async def wall_two_is_gone(at, owner_url):
+    async with without_wall_two(at, SecretStr(owner_url)):
+        yield
+
+
+def test_there_is_something_to_find_in_every_walled_table(at):
+    empty = [table for table, rows in outside(at, "tksk").items() if not rows]
+    assert empty == [], "make a row of it in _fill() of tests/architecture/world.py"
+
+
+# ---- wall two --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", OUTSIDE)
+async def test_the_policies_alone_hide_and_refuse_everything_outside(at, walled, role):
+    open_to_write = {f"write {table}" for table in OPEN_TO_WRITE}
+    assert await Underneath(at.owner, walled, outside(at, role)).leaks(at.callers[role]) == open_to_write
+
+
+async def test_every_policy_is_missed_when_it_is_gone_or_says_yes(at, walled):
+    """One after the other, in a transaction of the owner that is rolled back."""
+    probe, tksk = Underneath(at.owner, walled, outside(at, "tksk")), at.callers["tksk"]
+    for table in walled:
+        name, policy = table["name"], f"ALTER POLICY {table['policy']} ON {table['name']}"
+        written = (table["inserts"] or table["updates"]) and name not in OPEN_TO_WRITE
+        everything = {f"read {name}"} | ({f"write {name}"} if written else set())
+        assert await probe.leaks(tksk, f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY") >= everything, name
+        assert f"read {name}" in await probe.leaks(tksk, f"{policy} USING (true)"), name
+        if written:
+            assert f"write {name}" in await probe.leaks(tksk, f"{policy} WITH CHECK (true)"), name
+    assert len(walled) >= 15
+
+
+# ---- wall one --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", OUTSIDE)
+@pytest.mark.usefixtures("wall_two_is_gone")
+async def test_the_predicates_alone_hide_and_refuse_everything_outside(at, role):
+    probe, caller = Above(at, ids_outside(at, role)), at.callers[role]
+    assert (await probe.reads(caller), await probe.writes(caller)) == (set(), set())
+
+
+@pytest.mark.usefixtures("wall_two_is_gone")
+async def test_every_predicate_is_missed_when_it_is_gone(at):
+    """Every compiled read and every scoped table, one after the other."""
+    probe, tksk = Above(at, ids_outside(at, "tksk")), at.callers["tksk"]
+    for name, resource in scoped_resources().items():
+        with unscoped(resource):
+            assert await probe.reads(tksk) == {f"compiled {name}"}
+    for model in scoped_tables():
+        with uncriticised(model):
+            assert await probe.reads(tksk) == {f"select {model.__tablename__}"}
+    with unrefused():
+        found = await probe.writes(tksk)
+    assert found == {f"{how} {model.__tablename__}" for how in ("flush", "create") for model in scoped_tables()}
+    assert len(scoped_resources()) >= 12
+    assert len(scoped_tables()) >= 8
+
+
+# ---- both, over HTTP -------------------------------------------------------------------------------------------------
+
+
+def some(role: str, *, positions: tuple[str, ...], operations: dict[str, Operation]) -> list[Block]:
+    """The matrix, but only these operations, this role and these positions."""
+    blocks = []
+    for block in parse(MATRIX.read_text()):
+        names = tuple(name for name in block.operations if name in operations)
+        lines = [line for line in block.lines if role in line.roles and len(line.statuses) == len(block.positions)]
+        kept = [
+            Line(
+                line.number,
+                (role,),
+                tuple(_if(p in positions, s) for p, s in zip(block.positions, line.statuses, strict=True)),
+            )
+            for line in lines
+        ]
+        blocks.append(replace(block, operations=names, lines=kept))
+    return blocks
+
+
+def _if(is_wanted: bool, status: str) -> str:
+    return status if is_wanted else NOT_ASKED
+
+
+async def leaks_over_http(at: Positions, role: str) -> list[str]:
+    """Rows outside that a GET or a list gives to the role."""
+    operations = asked(at.app)
+    by_id = {name: o for name, o in operations.items() if o.method == "GET" and "id" in o.path_parameters}
+    wrong = await differences(at, some(role, positions=OUTSIDE[role], operations=by_id), operations)
+    found = [str(difference) for difference in wrong]
+    shown_by_lists = {listed.table for listed in LISTS.values() if not listed.is_open}
+    ids = ids_outside(at, role)
+    hidden = {key for table in shown_by_lists for key in ids[table]}
+    for operation in operations.values():
+        if operation.is_list and role in operation.roles and not operation.path_parameters:
+            answer = await at.callers[role].get(operation.path, params={"limit": 200})
+            shown = {item.get("id") for item in answer.json()["items"]} & hidden
+            found += [f"{operation.name} shows {key}" for key in shown]
+    return found
+
+
+@pytest.mark.parametrize("role", OUTSIDE)
+async def test_either_wall_is_enough(at, owner_url, role):
+    with without_wall_one():
+        assert await leaks_over_http(at, role) == []
+    async with without_wall_two(at, SecretStr(owner_url)):
+        assert await leaks_over_http(at, role) == []
+    assert await leaks_over_http(at, role) == []
+
+
+async def test_without_any_wall_everything_leaks(at, owner_url):
+    """The twin: it is the walls that keep the answers above clean."""
+    async with without_wall_two(at, SecretStr(owner_url)):
+        with without_wall_one():
+            found = await leaks_over_http(at, "tksk")
+    assert {line.split()[0] for line in found} >= {
+        "get_beneficiary",
+        "list_beneficiaries",
+        "get_visit",
+        "list_visits",
+        "get_sktm_application",
+        "list_sktm_applications",
+        "get_referral",
+        "list_referrals",
+        "get_activity",
+        "list_activities",
+    }
+
+
+# ---- questions that single use cases ask -----------------------------------------------------------------------------
+
+
+def questions() -> Iterator[tuple[str, str]]:
+    """File and function of every `scope.contains(...)` in the domain."""
+    for path in sorted((SOURCES / "domain").rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(map(_asks, ast.walk(function))):
+                yield str(path.relative_to(SOURCES)), function.name
+
+
+def _asks(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "contains"):
+        return False
+    asked_of = ast.unparse(node.func.value)
+    return asked_of.startswith("scope_of(") or asked_of.split(".")[-1] == "scope"
+
+
+async def clients_that_reach_beyond(at: Positions) -> list[int]:
+    """A machine client of one's own area for another one: the matrix asks only where it belongs."""
+    body = {"name": "Sistem mitra", "scopes": [], "region_codes": ["52.71.01"], "region_code": "18.71.04"}
+    answer = await at.callers["province_office"].post("/v1/clients", json=body)
+    return [] if answer.status_code == 422 else [answer.status_code]
+
+
+@pytest.mark.parametrize(("file", "function"), sorted(set(questions()) - SAYS_ONLY))
+async def test_every_question_for_the_place_is_missed_when_it_is_not_asked(at, file, function):
+    operations = asked(at.app)
+    changing = {name: o for name, o in operations.items() if o.method != "GET" and not o.is_public}
+    far = {name: o for name, o in changing.items() if o.name.startswith(("create_", "update_", "put_"))}
+    found = []
+    with blind_at(file, function):
+        for role in ("tksk", "regency_office", "province_office"):
+            blocks = some(role, positions=("other_province",), operations=far)
+            found += await differences(at, blocks, operations)
+        found += await clients_that_reach_beyond(at)
+    assert found, f"{function} of {file} may say yes to everything, and nothing notices"
+
+
+async def test_the_questions_are_asked_when_nothing_is_missing(at):
+    assert await clients_that_reach_beyond(at) == []
+
+
+def test_the_questions_are_found():
+    assert len(set(questions())) >= 5
+    assert set(questions()) >= SAYS_ONLY
+    assert PLACES.keys() >= {position for positions in OUTSIDE.values() for position in positions}
+    assert len(RESOURCES) > len(scoped_resources())
