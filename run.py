@@ -16,8 +16,9 @@ if sys.version_info < NEEDED:
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 HOME = f"{ROOT}/.tksk/uv"
-COMMANDS = {"demo": ["tksk", "demo"], "test": ["pytest"], "check": []}
-CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "tksk openapi --check", "pytest")
+TESTS = "pytest --numprocesses auto --maxprocesses 4 --dist loadfile"
+COMMANDS = {"demo": ["tksk", "demo"], "test": TESTS.split(), "check": []}
+CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "tksk openapi --check", TESTS)
 
 
 def works(uv: str) -> bool:
@@ -57,7 +58,7 @@ def check(run: list[str], arguments: list[str]) -> int:
     for step in CHECKS:
         print(f"\n== {step}", flush=True)
         began = time.monotonic()
-        code = subprocess.run([*run, *step.split(), *(arguments if step == "pytest" else [])]).returncode
+        code = subprocess.run([*run, *step.split(), *(arguments if step == TESTS else [])]).returncode
         print(f"== {'failed' if code else 'passed'} in {time.monotonic() - began:.1f} s", flush=True)
         if code:
             return code if code > 0 else 128 - code

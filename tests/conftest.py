@@ -27,7 +27,7 @@ from tksk_api.security.crypto import create_key_file
 from tksk_api.settings import Settings
 
 KEPT_TABLES = ("regions", "programs", "agencies", "alembic_version", "rate_limits")
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "250"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,19 +58,27 @@ def cluster() -> Iterator[embedded.Cluster]:
 
 
 @pytest.fixture(scope="session")
-async def owner_url(cluster: embedded.Cluster) -> AsyncIterator[str]:
-    """A fresh database, migrated and seeded; dropped at the end."""
-    name = f"test_{secrets.token_hex(4)}"
-    await create_database(cluster.url(), name)
-    url = cluster.url(name)
-    await ensure_app_role(url, cluster.url(name, "tksk_app", "test"))
+async def owner_url(cluster: embedded.Cluster, testrun_uid: str) -> AsyncIterator[str]:
+    """A fresh database, migrated and seeded; dropped at the end. Processes of one run copy the first one's."""
+    template, name = f"template_{testrun_uid[:12]}", f"test_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(cluster.url())
+    await connection.execute("SELECT pg_advisory_lock(hashtext($1))", template)
+    if await create_database(cluster.url(), template):
+        await _fill(cluster, template)
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await connection.execute("SELECT pg_advisory_unlock_all()")
+    yield cluster.url(name)
+    for database in (name, template):
+        await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+    await connection.close()
+
+
+async def _fill(cluster: embedded.Cluster, database: str) -> None:
+    url = cluster.url(database)
+    await ensure_app_role(url, cluster.url(database, "tksk_app", "test"))
     upgrade(url)
     await load_regions(url, lambda _done, _all: None)
     await load_seeds(url)
-    yield url
-    connection = await asyncpg.connect(cluster.url())
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +98,7 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         sign_in_per_minute=1_000_000,
         verification_per_minute=1_000_000,
         reveals_per_hour=1_000_000,
+        letters_per_hour=1_000_000,
         seal_seconds=0,
     )
 

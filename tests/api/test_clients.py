@@ -202,7 +202,6 @@ async def test_an_ended_client_is_out_at_once_and_for_good(office, client):
         ({"public_jwk": jwk(y="A" * 42 + "B")}, [("/public_jwk", "bad_key")]),
         ({"public_jwk": {"kty": "EC"}}, [(f"/public_jwk/{name}", "missing") for name in ("crv", "x", "y")]),
     ],
-    ids=str,
 )
 async def test_what_a_client_cannot_be(office, over, errors):
     assert errors_of(await office.post(URL, json=body(**over))) == errors

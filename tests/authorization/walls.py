@@ -21,7 +21,7 @@ from architecture.resources import RESOURCES
 from authorization.positions import Positions
 from helpers import Caller
 from tksk_api.database import session as sessions
-from tksk_api.database.admission import Admission
+from tksk_api.database.admission import ENTER, Admission
 from tksk_api.database.engine import create_engine, create_read_pool
 from tksk_api.database.reads import ReadPool, Resource
 from tksk_api.database.roles import APP_ROLE
@@ -46,6 +46,11 @@ SELECT c.relname AS name, p.polname AS policy, pg_get_expr(p.polqual, p.polrelid
   FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid
  WHERE c.relforcerowsecurity AND p.polname <> 'owner' ORDER BY c.relname
 """
+
+
+def admission(caller: Caller) -> Admission:
+    """Of an operation that the caller's role may perform."""
+    return Admission(caller.session_id, (caller.role,), "x", uuid4(), "x")
 
 
 async def policies(connection: asyncpg.Connection) -> list[asyncpg.Record]:
@@ -77,8 +82,7 @@ class Underneath:
         try:
             await self._connection.execute(change)
             await self._connection.execute(f"SET LOCAL ROLE {APP_ROLE}")
-            arguments = (caller.session_id, [caller.role], "x", uuid4(), "x", False, False, [], None)
-            await self._connection.fetch("SELECT * FROM app.enter($1, $2, $3, $4, $5, $6, $7, $8, $9)", *arguments)
+            await self._connection.fetch(ENTER, *admission(caller).arguments(read=False))
             for table in self._walled:
                 if await self._reads(table):
                     found.add(f"read {table['name']}")
@@ -240,7 +244,7 @@ class Above:
         return found
 
     def _entered(self, caller: Caller) -> Any:
-        return enter(self._at.app.state.house.sessions, Admission(caller.session_id, (caller.role,), "x", uuid4(), "x"))
+        return enter(self._at.app.state.house.sessions, admission(caller))
 
     async def _flushes(self, caller: Caller, model: type[Any]) -> bool:
         async def flush(session: Any) -> None:

@@ -32,7 +32,7 @@ def environment(settings, owner_url) -> dict[str, str]:
 
 async def run(environment: dict[str, str], *arguments: str) -> str:
     """The command in a thread of this process; it must succeed."""
-    answer = await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env=environment)
+    answer = await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env={**environment, "COLUMNS": "200"})
     assert answer.exit_code == 0, answer.output
     return str(answer.output)
 
@@ -63,8 +63,8 @@ async def aged(owner: Any, user_id: UUID) -> None:
             mark.decode(),
         )
         await owner.execute(
-            "INSERT INTO sign_in_throttles (key, failures, last_failed_at, blocked_until) "
-            f"VALUES ($1, 1, {then}, {then})",
+            "INSERT INTO sign_in_throttles (key, failures, last_failed_at, blocked_until, forget_at) "
+            f"VALUES ($1, 1, {then}, {then}, {then})",
             mark,
         )
         await owner.execute(

@@ -1,5 +1,6 @@
 """The two database roles: the owner migrates, the app role reads and writes rows and owns nothing."""
 
+import asyncio
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -21,13 +22,22 @@ async def ensure_app_role(owner_url: str, app_url: str) -> None:
         raise ValueError(f"TKSK_DATABASE_URL must sign in as {APP_ROLE}")
     connection = await asyncpg.connect(owner_url)
     try:
-        verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", APP_ROLE) else "CREATE"
         password = await connection.fetchval("SELECT quote_literal($1::text)", unquote(parts.password or ""))
-        await connection.execute(
-            f"{verb} ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE PASSWORD {password}"
-        )
+        for attempts_left in (2, 1, 0):
+            try:
+                return await _give_password(connection, password)
+            except (asyncpg.InternalServerError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):
+                # Roles belong to the whole server: somebody prepares another database on it at this very moment.
+                if not attempts_left:
+                    raise
+                await asyncio.sleep(0.2)
     finally:
         await connection.close()
+
+
+async def _give_password(connection: "asyncpg.Connection[asyncpg.Record]", literal: str) -> None:
+    verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", APP_ROLE) else "CREATE"
+    await connection.execute(f"{verb} ROLE {APP_ROLE} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE PASSWORD {literal}")
 
 
 async def refuse_unsafe_role(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
