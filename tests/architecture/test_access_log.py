@@ -55,6 +55,7 @@ class Witness:
         async def hear(answer: Any) -> None:
             await answer.aread()
             request = answer.request
+            await request.aread()
             said = f"{request.url} {request.content.decode(errors='replace')} {answer.content.decode(errors='replace')}"
             self.exchanges.append(
                 Exchange(

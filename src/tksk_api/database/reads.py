@@ -232,7 +232,7 @@ class Resource:
             if wrap is not None:
                 inner = re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql)
                 names = compiled.positiontup
-                has_id = "key" in names and isinstance(self.table.c[self.key].type, Uuid)
+                has_id = "key" in names and isinstance(self._column(self.key).type, Uuid)
                 key_place = f"${names.index('key') + 1 + _ADMIT_ARGUMENTS}" if has_id else "NULL::uuid"
                 sql = wrap.format(inner=inner, key=key_place)
             statement = _Compiled(sql, tuple(compiled.positiontup), compiled.params)

@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, null, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import new_id, table_of
+from tksk_api.database.tables import Table, new_id, table_of
 from tksk_api.domain.attachments.models import Attachment
 from tksk_api.domain.attachments.prepare import Prepared
 from tksk_api.domain.attachments.quota import refuse_over_quota, take_space
@@ -39,16 +39,7 @@ _KEY = "attachments.key"
 _HOUR_SECONDS = 3600
 _TABLE = table_of(Attachment)
 # Above this package: visits, activities, applications and referrals know attachments, attachments do not know them.
-_OWNERS = {
-    "beneficiary_id": text(
-        "SELECT id, region_code, id AS subject FROM beneficiaries WHERE id = :id AND deleted_at IS NULL"
-    ),
-    "visit_id": text("SELECT id, region_code, beneficiary_id AS subject FROM visits WHERE id = :id"),
-    "activity_id": text(
-        "SELECT id, region_code, CAST(NULL AS uuid) AS subject FROM activities WHERE id = :id AND deleted_at IS NULL"
-    ),
-}
-
+_OWNERS = {"beneficiary_id": "beneficiaries", "visit_id": "visits", "activity_id": "activities"}
 _RESTRICTED = text("SELECT restricted_at IS NOT NULL FROM beneficiaries WHERE id = :id")
 
 
@@ -206,10 +197,18 @@ async def _owner(session: AsyncSession, body: AttachmentUpload) -> Owner:
     """Raises invalid_request (unknown_reference); missing and out of scope look alike."""
     column = next(name for name in _OWNERS if getattr(body, name) is not None)
     key: UUID = getattr(body, column)
-    found = (await (await session.connection()).execute(_OWNERS[column], {"id": key})).first()
-    if found is None or not scope_of(session).contains(found.region_code):
+    table = Table.metadata.tables[_OWNERS[column]]
+    subjects = {"beneficiary_id": "id", "visit_id": "beneficiary_id"}  # an activity's photo is about nobody
+    subject: ColumnElement[Any] = table.c[subjects[column]] if column in subjects else null()
+    found = select(table.c.region_code, subject.label("subject")).where(
+        table.c.id == key, scope_of(session).predicate(table)
+    )
+    if "deleted_at" in table.c:
+        found = found.where(table.c.deleted_at.is_(None))
+    row = (await (await session.connection()).execute(found)).first()
+    if row is None:
         raise invalid(f"/{column}", "unknown_reference")
-    return Owner(column, key, found.region_code, found.subject)
+    return Owner(column, key, row.region_code, row.subject)
 
 
 async def _same_content(session: AsyncSession, owner: Owner, prepared: Prepared) -> Stored | None:
