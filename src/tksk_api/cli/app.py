@@ -32,6 +32,7 @@ user = typer.Typer(no_args_is_help=True, help="Users, for the first administrato
 user.command("create")(users.create)
 user.command("reset")(users.reset)
 user.command("disable")(users.disable)
+user.command("enable")(users.enable)
 app.add_typer(user, name="users")
 
 key = typer.Typer(no_args_is_help=True, help="The key file: master key and token signing keys.")
