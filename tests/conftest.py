@@ -152,6 +152,19 @@ async def client(app: FastAPI, owner: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
+def limited(app: FastAPI) -> Iterator[Callable[..., None]]:
+    """Other settings for the running application, for one test."""
+    house = app.state.house
+    before = house.settings
+
+    def change(**settings: Any) -> None:
+        object.__setattr__(house, "settings", before.model_copy(update=settings))
+
+    yield change
+    object.__setattr__(house, "settings", before)
+
+
+@pytest.fixture
 async def as_(app: FastAPI, owner: Any) -> AsyncIterator[Callable[..., Any]]:
     """`await as_("tksk", "18.71.04")`: a client signed in as a new user of that role and region."""
     opened: list[Caller] = []

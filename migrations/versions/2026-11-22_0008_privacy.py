@@ -17,7 +17,9 @@ _RESTRICTED = {
     "sktm_applications": ("rejected", "cancelled", "revoked"),
     "referrals": ("rejected", "cancelled", "ended"),
     "activities": (),
+    "access_grants": (),
 }
+_MOMENTS = {"beneficiaries": "UPDATE", "access_grants": "INSERT"}
 
 _REFUSE_RESTRICTED = """
 CREATE FUNCTION app.refuse_restricted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -27,6 +29,7 @@ DECLARE
     named uuid[];
 BEGIN
     IF coalesce(current_setting('app.role', true), '') IN ('', 'system')
+       OR current_setting('app.erasing', true) = 'on'
        OR (cardinality(TG_ARGV) > 0 AND TG_OP = 'UPDATE' AND to_jsonb(NEW) ->> 'status' = ANY (TG_ARGV)) THEN
         RETURN NULL;
     END IF;
@@ -62,6 +65,13 @@ CREATE FUNCTION app.sees_person(p_subject uuid) RETURNS boolean LANGUAGE sql STA
         SELECT 1 FROM public.beneficiaries b WHERE b.id = p_subject
            AND ARRAY['ID', b.province_code, b.regency_code, b.district_code, b.region_code]
                && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}'))
+$$
+"""
+
+_IS_RESTRICTED = """
+CREATE FUNCTION app.is_restricted(p_people uuid[]) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- Whether the processing of one of them is restricted, wherever they live now: a letter names people who moved away.
+    SELECT EXISTS (SELECT 1 FROM public.beneficiaries b WHERE b.id = ANY (p_people) AND b.restricted_at IS NOT NULL)
 $$
 """
 
@@ -127,15 +137,15 @@ BEGIN
               FROM public.changes h, jsonb_each(h.fields) f
              WHERE h.entity_id = ANY (records) AND h.action = 'update') x),
         'processing', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.at, x.first_id), '[]') FROM (
-            -- Plain reads of one day, role and office are one line with their number; of whatever else, each request.
-            SELECT min(l.id) AS first_id, min(l.at) AS at, max(l.at) AS until,
-                   CASE WHEN l.action = 'read' AND l.fields IS NULL THEN count(*) ELSE 1 END AS times, l.role,
+            -- Plain reads of one day, role and office are one line with their number; whatever else is a line each: the
+            -- id of a request is the client's own choice and must not draw five reveals together.
+            SELECT min(l.id) AS first_id, min(l.at) AS at, max(l.at) AS until, count(*) AS times, l.role,
                    l.actor_region AS regions, g.name AS agency, l.operation, l.action, l.purpose, l.fields
               FROM public.access_log l
               LEFT JOIN public.users u ON u.id = l.user_id LEFT JOIN public.agencies g ON g.id = u.agency_id
              WHERE l.subject_ids @> ARRAY[p_subject] AND l.outcome = 'ok'
              GROUP BY (l.at AT TIME ZONE zone)::date, l.role, l.actor_region, g.name, l.operation, l.action, l.purpose,
-                      l.fields, CASE WHEN l.action <> 'read' OR l.fields IS NOT NULL THEN l.request_id END) x));
+                      l.fields, CASE WHEN l.action <> 'read' OR l.fields IS NOT NULL THEN l.id END) x));
 END $$
 """
 
@@ -154,20 +164,80 @@ CREATE FUNCTION app.still_needed(p_subject uuid) RETURNS boolean LANGUAGE sql ST
 $$
 """
 
+_SPELLED = """
+CREATE FUNCTION app.spelled(p_words text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+-- A pattern that finds the words in any spacing and punctuation, though not inside a longer word. NULL without any.
+    SELECT '(?<![[:alnum:]])' || nullif(string_agg(run, '[^[:alnum:]]*' ORDER BY place), '') || '(?![[:alnum:]])'
+      FROM regexp_split_to_table(p_words, '[^[:alnum:]]+') WITH ORDINALITY AS runs (run, place) WHERE run <> ''
+$$
+"""
+
+_DIALLED = """
+CREATE FUNCTION app.dialled(p_phone text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+-- A pattern that finds the number with 0, 62 or +62 before it and any separators between its digits. NULL when it is
+-- too short to be told from other numbers.
+    SELECT '(?<![0-9])[+(]{0,2}((0|62)[^[:alnum:]]{0,3}){0,4}'
+           || array_to_string(string_to_array(digits, NULL), '[^[:alnum:]]{0,3}') || '(?![0-9])'
+      FROM regexp_replace(regexp_replace(p_phone, '[^0-9]', '', 'g'), '^(0|62)+', '') AS digits
+     WHERE length(digits) > 5
+$$
+"""
+
 _WITHOUT = """
-CREATE FUNCTION app.without(p_text text, p_words text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
--- The text with each of the words, in any case, replaced; a word inside a longer one stays.
+CREATE FUNCTION app.without(p_text text, p_patterns text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+-- The text with whatever one of the patterns finds, in any case, replaced.
 DECLARE
-    word text;
+    pattern text;
 BEGIN
-    FOREACH word IN ARRAY p_words LOOP
-        p_text := regexp_replace(
-            p_text,
-            '(?<![[:alnum:]])' || regexp_replace(word, '([^[:alnum:][:space:]])', '\\\\\\1', 'g') || '(?![[:alnum:]])',
-            '(dihapus)', 'gi');
+    FOREACH pattern IN ARRAY p_patterns LOOP
+        p_text := regexp_replace(p_text, pattern, '(dihapus)', 'gi');
     END LOOP;
     RETURN p_text;
 END $$
+"""
+
+_WITHOUT_IN_JSON = """
+CREATE FUNCTION app.without(p_value jsonb, p_patterns text[]) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+-- The same in every text of a document: in the texts themselves, for in the notation a word may follow an escaped n.
+BEGIN
+    RETURN CASE jsonb_typeof(p_value)
+        WHEN 'string' THEN to_jsonb(app.without(p_value #>> '{}', p_patterns))
+        WHEN 'array' THEN (SELECT coalesce(jsonb_agg(app.without(e.value, p_patterns) ORDER BY e.ordinality), '[]')
+                             FROM jsonb_array_elements(p_value) WITH ORDINALITY e)
+        WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(e.key, app.without(e.value, p_patterns)), '{}')
+                              FROM jsonb_each(p_value) e)
+        ELSE p_value END;
+END $$
+"""
+
+_PATTERNS_OF = """
+CREATE FUNCTION app.patterns_of(p_subject uuid, p_others uuid[]) RETURNS text[] LANGUAGE sql STABLE AS $$
+-- What finds a person in text: their names and street in full, present and former, the phone, and of the names each
+-- word of four letters or more that none of the others bears. Longest first, so that a whole name goes as one.
+    WITH known (field, value) AS (
+        SELECT v.field, v.value FROM public.beneficiaries b
+         CROSS JOIN LATERAL
+               (VALUES ('full_name', b.full_name), ('street', b.street), ('phone', b.phone)) v (field, value)
+         WHERE b.id = p_subject
+        UNION
+        SELECT f.key, side.value #>> '{}'
+          FROM public.changes h, jsonb_each(h.fields) f, jsonb_each(f.value) side
+         WHERE h.entity = 'beneficiaries' AND h.entity_id = p_subject AND f.key IN ('full_name', 'street', 'phone')
+    ), words (pattern) AS (
+        SELECT app.spelled(w.word) FROM known k, regexp_split_to_table(k.value, '[[:space:],;/]+') AS w (word)
+         WHERE k.field = 'full_name' AND length(regexp_replace(w.word, '[^[:alpha:]]', '', 'g')) > 3
+    ), found (pattern) AS (
+        SELECT CASE k.field WHEN 'phone' THEN app.dialled(k.value) ELSE app.spelled(k.value) END
+          FROM known k WHERE length(k.value) > 2 AND k.value <> '(dihapus)'
+        UNION
+        SELECT w.pattern FROM words w
+         WHERE w.pattern <> app.spelled('dihapus')
+           AND NOT EXISTS (SELECT 1 FROM public.beneficiaries o
+                            WHERE o.id = ANY (p_others) AND o.full_name ~* w.pattern)
+    )
+    SELECT coalesce(array_agg(pattern ORDER BY length(pattern) DESC, pattern), '{}')
+      FROM found WHERE pattern IS NOT NULL
+$$
 """
 
 _ERASE_SUBJECT = """
@@ -177,25 +247,16 @@ LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- the numbers of letters stay; the access log is sealed and stays. Repeating it does no harm. False: the caller does
 -- not see the person.
 DECLARE
-    words text[];
-    quoted text[];
     records uuid[];
-    shared uuid[];
+    others uuid[];
+    linked uuid[];
+    patterns text[];
+    place record;
 BEGIN
     PERFORM 1 FROM public.beneficiaries b WHERE b.id = p_subject FOR UPDATE;
     IF FOUND AND NOT app.sees_person(p_subject) THEN
         RETURN false;
     END IF;
-    words := ARRAY(
-        SELECT DISTINCT w FROM (
-            SELECT unnest(ARRAY[b.full_name, b.street, b.phone]) AS w
-              FROM public.beneficiaries b WHERE b.id = p_subject
-            UNION ALL
-            SELECT side.value #>> '{}' FROM public.changes h, jsonb_each(h.fields) f, jsonb_each(f.value) side
-             WHERE h.entity = 'beneficiaries' AND h.entity_id = p_subject
-               AND f.key IN ('full_name', 'street', 'phone')) found
-         WHERE length(w) > 2 AND w <> '(dihapus)');
-    quoted := ARRAY(SELECT substr(to_json(w)::text, 2, length(to_json(w)::text) - 2) FROM unnest(words) w);
     records := ARRAY(
         SELECT p_subject
         UNION ALL SELECT v.id FROM public.visits v WHERE v.beneficiary_id = p_subject
@@ -205,9 +266,25 @@ BEGIN
         UNION ALL SELECT r.id FROM public.referrals r WHERE r.beneficiary_id = p_subject
         UNION ALL SELECT q.id FROM public.privacy_requests q WHERE q.beneficiary_id = p_subject
         UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject);
-    shared := ARRAY(
-        SELECT c.id FROM public.activities c WHERE p_subject = ANY (c.beneficiary_ids)
-        UNION ALL SELECT a.id FROM public.sktm_applications a WHERE p_subject = ANY (a.dependants));
+    -- In whose records somebody may have written about this person: they share an application, work or a family card.
+    others := ARRAY(
+        SELECT unnest(a.dependants || a.beneficiary_id) FROM public.sktm_applications a
+         WHERE a.beneficiary_id = p_subject OR p_subject = ANY (a.dependants)
+        UNION SELECT unnest(c.beneficiary_ids) FROM public.activities c WHERE p_subject = ANY (c.beneficiary_ids)
+        UNION SELECT k.id FROM public.beneficiaries b
+                JOIN public.beneficiaries k ON k.family_card_index = b.family_card_index WHERE b.id = p_subject
+        EXCEPT SELECT p_subject);
+    linked := ARRAY(
+        SELECT unnest(others || records)
+        UNION SELECT v.id FROM public.visits v WHERE v.beneficiary_id = ANY (others)
+        UNION SELECT a.id FROM public.sktm_applications a
+               WHERE a.beneficiary_id = ANY (others) OR p_subject = ANY (a.dependants)
+        UNION SELECT r.id FROM public.referrals r WHERE r.beneficiary_id = ANY (others)
+        UNION SELECT q.id FROM public.privacy_requests q WHERE q.beneficiary_id = ANY (others)
+        UNION SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = ANY (others)
+        UNION SELECT c.id FROM public.activities c WHERE c.beneficiary_ids && (others || p_subject));
+    patterns := app.patterns_of(p_subject, others);
+    PERFORM pg_catalog.set_config('app.erasing', 'on', true);  -- blanking is no processing that a restriction stops
 
     -- First of all the restriction, which would refuse the rest.
     UPDATE public.beneficiaries b
@@ -239,34 +316,42 @@ BEGIN
      WHERE r.beneficiary_id = p_subject;
     UPDATE public.privacy_requests q
        SET reason = '(dihapus)', note = NULL, create_digest = NULL WHERE q.beneficiary_id = p_subject;
-    UPDATE public.access_grants g
-       SET reason = app.without(g.reason, words) WHERE g.beneficiary_id = p_subject;
+    UPDATE public.activities c
+       SET latitude = NULL, longitude = NULL, create_digest = NULL WHERE c.beneficiary_ids = ARRAY[p_subject];
 
     -- What is also about others keeps its words, without this person's.
-    UPDATE public.activities c
-       SET title = app.without(c.title, words), description = app.without(c.description, words),
-           result = app.without(c.result, words), obstacle = app.without(c.obstacle, words),
-           follow_up = app.without(c.follow_up::text, quoted)::jsonb,
-           latitude = CASE WHEN cardinality(c.beneficiary_ids) > 1 THEN c.latitude END,
-           longitude = CASE WHEN cardinality(c.beneficiary_ids) > 1 THEN c.longitude END, create_digest = NULL
-     WHERE c.id = ANY (shared);
-    UPDATE public.sktm_applications a
-       SET purpose_detail = app.without(a.purpose_detail, words), recommendation = app.without(a.recommendation, words),
-           documents = app.without(a.documents::text, quoted)::jsonb, create_digest = NULL
-     WHERE a.id = ANY (shared);
+    FOR place IN SELECT * FROM (VALUES
+        ('beneficiaries', 'notes'), ('visits', 'notes'), ('visits', 'evidence'), ('access_grants', 'reason'),
+        ('sktm_applications', 'purpose_detail'), ('sktm_applications', 'addressed_to'),
+        ('sktm_applications', 'documents'), ('sktm_applications', 'recommendation'),
+        ('referrals', 'reason'), ('referrals', 'documents'), ('referrals', 'requested_documents'),
+        ('privacy_requests', 'reason'), ('privacy_requests', 'note'),
+        ('activities', 'title'), ('activities', 'description'), ('activities', 'result'), ('activities', 'obstacle'),
+        ('activities', 'follow_up')) AS written (in_table, in_column)
+    LOOP
+        EXECUTE format(
+            'UPDATE public.%1$I t SET %2$I = app.without(t.%2$I, $1), create_digest = NULL '
+            'WHERE t.id = ANY ($2) AND t.%2$I IS DISTINCT FROM app.without(t.%2$I, $1)',
+            place.in_table, place.in_column)
+        USING patterns, linked;
+    END LOOP;
 
-    -- The triggers have just written the former values into the history: it goes last.
+    -- The triggers have just written the former values into the history: it goes last. Others' own names stay theirs.
     UPDATE public.changes h SET fields = '{}' WHERE h.entity_id = ANY (records);
-    UPDATE public.changes h SET fields = app.without(h.fields::text, quoted)::jsonb WHERE h.entity_id = ANY (shared);
+    UPDATE public.changes h
+       SET fields = h.fields || app.without(
+               h.fields - ARRAY['full_name', 'beneficiary_name', 'birth_place', 'street', 'phone'], patterns)
+     WHERE h.entity_id = ANY (linked);
     UPDATE public.transitions t SET note = NULL, details = '{}' WHERE t.entity_id = ANY (records);
     UPDATE public.transitions t
-       SET note = app.without(t.note, words), details = app.without(t.details::text, quoted)::jsonb
-     WHERE t.entity_id = ANY (shared);
+       SET note = app.without(t.note, patterns), details = app.without(t.details, patterns)
+     WHERE t.entity_id = ANY (linked);
+    PERFORM pg_catalog.set_config('app.erasing', 'off', true);
     -- Stored answers about the person, by whom they show or by the record in their address; the one under way stays.
     DELETE FROM public.idempotency_keys k
      WHERE k.body IS NOT NULL
        AND (p_subject = ANY (k.subject_ids)
-            OR EXISTS (SELECT 1 FROM unnest(records || shared) r
+            OR EXISTS (SELECT 1 FROM unnest(linked) r
                         WHERE strpos(k.operation, r::text) > 0 OR strpos(k.headers ->> 'location', r::text) > 0));
     DELETE FROM public.subject_keys s WHERE s.subject_id = p_subject;
     INSERT INTO public.erasures (subject_id, erased_at, request_id) VALUES (p_subject, coalesce(p_at, now()), p_request)
@@ -290,8 +375,23 @@ BEGIN
 END $$
 """
 
-_FOR_THE_APP = ("sees_person(uuid)", "statement(uuid)", "still_needed(uuid)", "erase_subject(uuid, uuid, timestamptz)")
-_FUNCTIONS = (*_FOR_THE_APP, "refuse_restricted()", "without(text, text[])", "erase_papers(uuid)")
+_FOR_THE_APP = (
+    "sees_person(uuid)",
+    "is_restricted(uuid[])",
+    "statement(uuid)",
+    "still_needed(uuid)",
+    "erase_subject(uuid, uuid, timestamptz)",
+)
+_FUNCTIONS = (
+    *_FOR_THE_APP,
+    "refuse_restricted()",
+    "spelled(text)",
+    "dialled(text)",
+    "without(text, text[])",
+    "without(jsonb, text[])",
+    "patterns_of(uuid, uuid[])",
+    "erase_papers(uuid)",
+)
 
 
 def _visible_with_its_entity(*more: str) -> str:
@@ -354,9 +454,14 @@ def upgrade() -> None:
     for function in (
         _REFUSE_RESTRICTED,
         _SEES_PERSON,
+        _IS_RESTRICTED,
         _STATEMENT,
         _STILL_NEEDED,
+        _SPELLED,
+        _DIALLED,
         _WITHOUT,
+        _WITHOUT_IN_JSON,
+        _PATTERNS_OF,
         _ERASE_SUBJECT,
         _ERASE_PAPERS,
     ):
@@ -366,7 +471,7 @@ def upgrade() -> None:
     for signature in _FOR_THE_APP:
         op.execute(f"GRANT EXECUTE ON FUNCTION app.{signature} TO {ops.APP}")
     for table, states in _RESTRICTED.items():
-        moments = "UPDATE" if table == "beneficiaries" else "INSERT OR UPDATE"
+        moments = _MOMENTS.get(table, "INSERT OR UPDATE")
         arguments = ", ".join(f"'{state}'" for state in states)
         op.execute(
             f"CREATE TRIGGER refuse_restricted AFTER {moments} ON {table} "

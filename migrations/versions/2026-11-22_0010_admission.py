@@ -19,7 +19,7 @@ RETURNS TABLE (user_id uuid, role text, regions text[], agency_id uuid, region_c
                granted uuid[], allowed boolean, refusal text)
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Who is this session, at this moment? Sets the row scope for the rest of the transaction. No row: the session has
--- ended, its user is disabled, or it is a machine client's that was revoked. A caller who is refused gets an empty scope
+-- ended, its user is disabled, or it is a machine client's that was revoked. A caller who is refused has an empty scope
 -- and leaves a row in the access log: the role is not among p_roles (a machine lacks the scope p_permission); unless
 -- p_opening, the password must be changed, or a role of p_otp_roles has no one-time code; the last proof of identity is
 -- older than p_step_up seconds.

@@ -46,12 +46,16 @@ _STATED = f"""        'attachments', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDE
 """
 
 # What 0008 says in `app.erase_subject`, and what stands beside it from now on.
-_LAST_RECORD = (
-    "        UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject);\n    shared :="
-)
-_ALSO_RECORDS = f"""        UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject
-        UNION ALL SELECT t.id FROM public.attachments t WHERE {_OWN});
-    shared :="""
+_RECORDS = "        UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject);\n"
+_ALSO_RECORDS = f"""        UNION ALL SELECT t.id FROM public.attachments t WHERE {_OWN}
+"""
+_LINKED = "        UNION SELECT c.id FROM public.activities c WHERE c.beneficiary_ids && (others || p_subject));\n"
+_ALSO_LINKED = """        UNION SELECT t.id FROM public.attachments t WHERE t.beneficiary_id = ANY (others)
+        UNION SELECT t.id FROM public.attachments t JOIN public.activities c ON c.id = t.activity_id
+               WHERE c.beneficiary_ids && (others || p_subject)
+"""
+_PLACES = "        ('activities', 'follow_up')) AS written"
+_ALSO_PLACES = "        ('attachments', 'name'),\n"
 _SHARED = "    -- What is also about others keeps its words, without this person's.\n"
 _ERASED = """    -- Without its key no copy of a file can be read, nor one in a backup; the sweep removes the file.
     UPDATE public.attachments t
@@ -147,8 +151,15 @@ def _extend_rights() -> None:
     """A file is stated, erased and restricted with its person."""
     privacy = _module("0008")
     _replace(_with(privacy._STATEMENT, _REQUESTS, _STATED + _REQUESTS))
-    erase = _with(privacy._ERASE_SUBJECT, _LAST_RECORD, _ALSO_RECORDS)
-    _replace(_with(erase, _SHARED, _ERASED + _SHARED))
+    erase = privacy._ERASE_SUBJECT
+    for before, more in (
+        (_RECORDS, _ALSO_RECORDS),
+        (_LINKED, _ALSO_LINKED),
+        (_SHARED, _ERASED),
+        (_PLACES, _ALSO_PLACES),
+    ):
+        erase = _with(erase, before, more + before)
+    _replace(erase)
     op.execute(
         "CREATE TRIGGER refuse_restricted AFTER INSERT OR UPDATE ON attachments "
         "FOR EACH ROW EXECUTE FUNCTION app.refuse_restricted()"

@@ -1,3 +1,3 @@
 """Back end for the sub-district social welfare officers of Indonesia."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

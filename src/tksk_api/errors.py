@@ -190,6 +190,24 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Mulai pemasangan melalui POST /v1/me/otp, lalu konfirmasikan dengan kode dari aplikasi autentikator.",
         "Begin with POST /v1/me/otp, then confirm with a code of the authenticator app.",
     ),
+    "otp_already_confirmed": ProblemText(
+        409,
+        "Kode sekali pakai sudah berlaku",
+        "The one-time codes are in force already",
+        "Tidak ada yang menunggu konfirmasi. Bila kode pemulihan hilang, minta yang baru: "
+        "POST /v1/me/otp/recovery-codes.",
+        "Nothing waits to be confirmed. If the recovery codes were lost, ask for new ones with "
+        "POST /v1/me/otp/recovery-codes.",
+    ),
+    "second_person_required": ProblemText(
+        409,
+        "Perlu orang kedua",
+        "A second person is needed",
+        "Kata sandi dan kode pengguna ini tidak boleh diatur ulang oleh orang yang sama dalam {hours} jam. Minta admin "
+        "lain, atau jalankan tksk users reset di server.",
+        "The password and the codes of one user are not both reset by one person within {hours} hours. Ask another "
+        "administrator, or run tksk users reset on the server.",
+    ),
     "otp_mandatory": ProblemText(
         409,
         "Peran Anda wajib memakai kode sekali pakai",
@@ -475,8 +493,8 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "not_finite": ("Harus bilangan biasa.", "Must be a finite number."),
     "forbidden_character": (
-        "Berisi karakter yang tidak boleh dipakai (kontrol, NUL atau pengubah arah).",
-        "Contains a character that is not allowed (control, NUL or direction override).",
+        "Berisi yang tidak boleh dipakai (kontrol, NUL, pengubah arah, atau lebih dari 30 tanda pada satu huruf).",
+        "Contains what is not allowed (control, NUL, direction override, or more than 30 accents on one letter).",
     ),
     "masked_value": (
         "Nilai tersamar tidak dapat disimpan; kirim nilai lengkap atau hilangkan.",

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     otp_required: bool = Field(
         default=True, description="administrators, signatories and auditors must enrol a one-time code"
     )
-    step_up_minutes: int = Field(default=15, ge=1, description="reveal and sign need a proof this fresh")
+    step_up_minutes: int = Field(default=15, ge=1, description="sensitive steps need a proof this fresh")
     exists_per_hour: int = Field(default=60, ge=1, description="questions whether a NIK is registered, per user")
     access_grants_per_day: int = Field(default=10, ge=1, description="times a user may break the glass")
     acting_cover_days: int = Field(default=180, ge=1, description="longest time one officer covers another district")
@@ -111,9 +111,12 @@ class Settings(BaseSettings):
     )
     requests_per_minute: int = Field(default=600, ge=1, description="signed-in requests, per user or machine client")
     public_requests_per_minute: int = Field(default=300, ge=1, description="requests without a token, per address")
-    sign_in_per_minute: int = Field(default=60, ge=1, description="sign-ins, refreshes and step-ups, per address")
+    sign_in_per_minute: int = Field(default=60, ge=1, description="sign-ins, step-ups, password changes, per address")
     verification_per_minute: int = Field(default=60, ge=1, description="letters verified, per address")
-    reveals_per_hour: int = Field(default=60, ge=1, description="identity numbers revealed, per user")
+    reveals_per_hour: int = Field(
+        default=60, ge=1, description="full identity numbers disclosed, by reveal, statement or picture, per user"
+    )
+    letters_per_hour: int = Field(default=300, ge=1, description="letters downloaded, per user")
     attachment_folder: Path | None = Field(default=None, description="sealed files; default: beside the key file")
     attachment_url: str | None = Field(
         default=None, description="s3://bucket/prefix instead of a folder; AWS_* name endpoint and credentials"

@@ -8,7 +8,15 @@ import pytest
 
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, add_client, code_of
 from tksk_api.security.crypto import SigningKey
-from tksk_api.security.permissions import MACHINE_SCOPES, ROLE_PERMISSIONS, ROLE_REGION_LEVEL, Permission, Role
+from tksk_api.security.permissions import (
+    AGENCY_SCOPES,
+    CLIENT_SCOPES,
+    MACHINE_SCOPES,
+    ROLE_PERMISSIONS,
+    ROLE_REGION_LEVEL,
+    Permission,
+    Role,
+)
 
 URL = "/v1/clients"
 TOKEN = "/oauth2/token"
@@ -216,7 +224,8 @@ async def test_areas_are_kept_in_the_fewest_codes(office, as_):
     codes = ["18.71.04.1002", "18.71.05", "18.71", "18.01.07"]
     assert (await made(office, region_codes=codes))["region_codes"] == ["18.71", "18.01.07"]
     admin = await as_("admin")
-    assert (await made(admin, region_code=None, region_codes=["52", "ID"]))["region_codes"] == ["ID"]
+    wide = {"scopes": ["program:read"], "region_code": None, "region_codes": ["52", "ID"]}
+    assert (await made(admin, **wide))["region_codes"] == ["ID"]
 
 
 async def test_who_may_manage_and_who_may_see(as_, office, owner):
@@ -228,7 +237,8 @@ async def test_who_may_manage_and_who_may_see(as_, office, owner):
         sees = Permission.CLIENT_READ in ROLE_PERMISSIONS[role]
         manages = Permission.CLIENT_MANAGE in ROLE_PERMISSIONS[role]
         assert (await caller.get(f"{URL}/{row['id']}")).status_code == (200 if sees else 403), role
-        assert (await caller.post(URL, json=body())).status_code == (201 if manages else 403), role
+        wanted = body(scopes=["program:read"])
+        assert (await caller.post(URL, json=wanted)).status_code == (201 if manages else 403), role
     other = await as_("province_office", "52")
     assert (await other.get(f"{URL}/{row['id']}")).status_code == 404
     assert (await other.get(URL)).json()["items"] == []
@@ -247,9 +257,9 @@ async def test_nobody_takes_over_a_client_that_sees_more_than_they_do(office, as
     wider = [
         await add_client(owner, ["visit:read"], ["18", "52.71"], region_code="18"),
         await add_client(owner, ["visit:read"], ["ID"], region_code="18"),
-        await add_client(owner, ["referral:read"], ["18"], region_code="18", agency_id=agency),
+        await add_client(owner, ["program:read"], ["18"], region_code="18", agency_id=agency),
     ]
-    admin = await as_("admin")
+    admin, ministry = await as_("admin"), await as_("ministry")
     for client_id, _ in wider:
         url, seen = f"{URL}/{client_id}", {"If-Match": '"v1"'}
         assert (await office.get(url)).status_code == 200
@@ -259,7 +269,44 @@ async def test_nobody_takes_over_a_client_that_sees_more_than_they_do(office, as
             await office.delete(url, headers=seen),
         ):
             assert code_of(answer) == "permission_denied", answer.text
-        assert (await admin.post(f"{url}/rotate-secret", json={}, headers=seen)).status_code == 200
+        taker = admin if client_id == wider[2][0] else ministry
+        assert (await taker.post(f"{url}/rotate-secret", json={}, headers=seen)).status_code == 200
+
+
+async def test_nobody_gives_a_client_more_than_their_role_may_do(as_, office):
+    """Whoever makes a client can act as it: the administrator, who sees nobody, must not read the nation so."""
+    admin, ministry = await as_("admin"), await as_("ministry")
+    nation = {"region_code": None, "region_codes": ["ID"]}
+    for scope in sorted(MACHINE_SCOPES):
+        for caller, place in ((admin, nation), (ministry, nation), (office, {})):
+            answer = await caller.post(URL, json=body(scopes=[scope], **place))
+            if scope in CLIENT_SCOPES[Role(caller.role)]:
+                assert answer.status_code == 201, (caller.role, scope)
+            else:
+                assert errors_of(answer) == [("/scopes/0", "not_allowed")], (caller.role, scope)
+    people = {"beneficiary", "visit", "sktm", "referral", "activity"}
+    assert {scope for scope in CLIENT_SCOPES[Role.ADMIN] if scope.split(":")[0] in people} == set()
+    assert {scope for scope in CLIENT_SCOPES[Role.MINISTRY] if not scope.endswith(":read")} == set()
+    assert CLIENT_SCOPES[Role.PROVINCE_OFFICE] - ROLE_PERMISSIONS[Role.PROVINCE_OFFICE] == {
+        Permission.BENEFICIARY_WRITE,
+        Permission.REFERRAL_CREATE,
+    }
+    # Every scope can be given by somebody.
+    assert frozenset.union(AGENCY_SCOPES, *CLIENT_SCOPES.values()) == MACHINE_SCOPES
+
+
+async def test_nobody_takes_over_a_client_that_may_do_more_than_they_may_give(as_, office, owner):
+    importing = await made(office, scopes=["beneficiary:write"])
+    url, seen = f"{URL}/{importing['id']}", {"If-Match": '"v1"'}
+    for caller in (await as_("admin"), await as_("ministry")):
+        for answer in (
+            await caller.post(f"{url}/rotate-secret", json={}, headers=seen),
+            await caller.patch(url, json={"public_jwk": jwk()}, headers=seen),
+            await caller.patch(url, json={"scopes": []}, headers=seen),
+        ):
+            assert code_of(answer) == "permission_denied", answer.text
+    # Ending it gives nobody anything, and must be quick.
+    assert (await (await as_("admin")).delete(url, headers=seen)).status_code == 204
 
 
 async def test_a_client_of_an_agency_is_made_by_the_administrator(as_, owner, office, client):
@@ -275,6 +322,11 @@ async def test_a_client_of_an_agency_is_made_by_the_administrator(as_, owner, of
     row = await made(admin, agency_id=str(agency), region_codes=[], scopes=["referral:read"])
     headers = await bearer(client, row, await rotated(admin, row))
     assert (await client.get("/v1/referrals", headers=headers)).json()["items"] == []
+    # Only the agency's mail: with an area it would read the referrals of everybody there.
+    both = body(agency_id=str(agency), scopes=["referral:read"])
+    assert errors_of(await admin.post(URL, json=both)) == [("/scopes/0", "not_allowed")]
+    widened = await admin.patch(f"{URL}/{row['id']}", json={"region_codes": ["ID"]}, headers={"If-Match": '"v2"'})
+    assert code_of(widened) == "permission_denied"
 
 
 async def test_a_client_with_a_key_of_its_own_has_no_secret(office, client):

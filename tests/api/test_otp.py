@@ -10,6 +10,10 @@ import pytest
 
 from accounts import PASSWORD, add_account, another_app, bearer, caller_from, code, enrol, next_code, sign_in, signed_in
 from helpers import BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of
+from tksk_api.domain.users.schemas import Code, OtpConfirmation
+from tksk_api.http.idempotency import SECRETS
+from tksk_api.openapi import whole_document
+from tksk_api.services import SERVICES
 
 OTP = "/v1/me/otp"
 STEP_UP = "/v1/auth/step-up"
@@ -113,6 +117,13 @@ async def test_confirming_needs_something_to_confirm_and_the_right_code(client, 
     assert (await client.get("/v1/me", headers=headers)).json()["otp_enrolled"] is False
 
 
+async def test_confirming_again_says_that_it_is_done(client, user):
+    headers = bearer(await signed_in(client))
+    await enrol(client, headers)
+    again = await client.post(f"{OTP}/confirm", json={"otp": "123456"}, headers=headers)
+    assert (again.status_code, code_of(again)) == (409, "otp_already_confirmed")
+
+
 async def test_of_two_confirmations_at_once_one_gives_recovery_codes(client, user, owner):
     headers = bearer(await signed_in(client))
     secret = (await client.post(OTP, json={"password": PASSWORD}, headers=headers)).json()["secret"]
@@ -162,7 +173,14 @@ async def test_a_clock_half_a_minute_off_is_forgiven_and_no_more(client, user, o
     assert code_of(await sign_in(client, otp=code(secret, 0))) == "otp_refused"  # earlier than one that was used
 
 
-@pytest.mark.parametrize("otp", ["12345", "1234567", "12345a", "１２３４５６", ""])
+@pytest.mark.parametrize("shown", ["{} {}", " {}-{} ", "{}\u00a0{}"])
+async def test_a_code_is_taken_as_an_app_shows_it(client, user, owner, shown):
+    secret, _ = await enrol(client, bearer(await signed_in(client)))
+    otp = await next_code(owner, secret)
+    assert (await sign_in(client, otp=shown.format(otp[:3], otp[3:]))).status_code == 200
+
+
+@pytest.mark.parametrize("otp", ["12345", "1234567", "12345a", "１２３４５６", "", "123 45", "-- --"])
 async def test_a_code_has_six_digits(client, user, otp):
     assert error_of(await sign_in(client, otp=otp)) == ("/otp", "bad_format")
 
@@ -172,6 +190,7 @@ async def test_a_recovery_code_works_once_however_it_was_copied(client, user):
     written = codes[0].lower().replace("-", "").replace("0", "o").replace("1", "l")
     assert (await sign_in(client, recovery_code=written)).status_code == 200
     assert code_of(await sign_in(client, recovery_code=codes[0])) == "otp_refused"
+    assert (await sign_in(client, recovery_code=f" {codes[2].lower().replace('-', ' ')} ")).status_code == 200
     answers = await asyncio.gather(*(sign_in(client, recovery_code=codes[1]) for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [200, 401]
 
@@ -245,6 +264,8 @@ async def test_with_codes_a_password_may_be_shorter_but_then_not_stand_alone(cli
         "password_too_short",
     )
     _, codes = await enrol(client, headers)
+    assert error_of(await client.post("/v1/me/password", json=change, headers=headers)) == ("/otp", "missing")
+    change["recovery_code"] = codes[1]
     assert (await client.post("/v1/me/password", json=change, headers=headers)).status_code == 204
     answer = await give_up(client, headers, password=short, recovery_code=codes[0])
     assert error_of(answer) == ("/password", "password_too_short_alone")
@@ -398,3 +419,19 @@ async def test_a_lost_reply_to_a_proof_is_given_again(client, user, owner):
     first, again = [await client.post(STEP_UP, json=body, headers=keyed) for _ in range(2)]
     assert (first.status_code, again.status_code) == (204, 204)
     assert again.headers["idempotency-replayed"] == "true"
+    # What is kept of the request says nothing about the code: another one would be answered alike.
+    other = await client.post(STEP_UP, json={"otp": "000000"}, headers=keyed)
+    assert other.headers["idempotency-replayed"] == "true"
+
+
+def test_every_secret_of_a_body_is_left_out_of_what_is_kept(app):
+    """A member named like a secret in the published documents, or a code, is not in a fingerprint."""
+    schemas = whole_document(app, SERVICES, "http://test")["components"]["schemas"]
+    hidden = {
+        name
+        for schema in schemas.values()
+        for name, member in schema.get("properties", {}).items()
+        if "password" in (member.get("format"), *(part.get("format") for part in member.get("anyOf", ())))
+    }
+    assert hidden
+    assert hidden | Code.model_fields.keys() | OtpConfirmation.model_fields.keys() <= SECRETS

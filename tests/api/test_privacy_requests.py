@@ -117,7 +117,11 @@ async def test_a_restricted_person_is_seen_but_not_processed(as_, owner):
     letter = await issued(owner, team, someone, purpose_detail="Seragam sekolah")
     planned = await team.tksk.post("/v1/visits", json={"beneficiary_id": someone["id"], "visited_on": "2026-11-02"})
     card = await attached(team.clerk, "ktp", beneficiary_id=someone["id"])
-    await fulfilled(team.clerk, team.dinsos, someone["id"], "restriction")
+    child = await add_person(team.clerk, birth_date="2010-01-05", nik=nik(born="050110"), relationship="child")
+    of_family = await issued(owner, team, dependants=[child["id"]], purpose_detail="Buku sekolah")
+    assert (await team.clerk.get(f"{SKTM}/{of_family['id']}/letter")).status_code == 200
+    for key in (someone["id"], child["id"]):
+        await fulfilled(team.clerk, team.dinsos, key, "restriction")
     url = f"/v1/beneficiaries/{someone['id']}"
     seen = (await team.clerk.get(url)).json()
     assert seen["restricted_at"] is not None
@@ -129,6 +133,8 @@ async def test_a_restricted_person_is_seen_but_not_processed(as_, owner):
         "patch": team.clerk.patch(url, json={"notes": "Catatan"}, headers=version),
         "move": team.clerk.post(f"{url}/move", json={"village_code": SRENGSEM, "reason": "Pindah"}, headers=version),
         "reveal": team.clerk.post(f"{url}/reveal", json=reveal),
+        "letter": team.clerk.get(f"{SKTM}/{letter['id']}/letter"),
+        "letter that names a dependant": team.head.get(f"{SKTM}/{of_family['id']}/letter"),
         "visit": team.tksk.post("/v1/visits", json={"beneficiary_id": someone["id"], "visited_on": "2026-11-02"}),
         "complete": team.tksk.act(
             f"/v1/visits/{planned.json()['id']}/complete", {"outcome": "met", "finding": "eligible", "evidence": {}}
@@ -258,7 +264,7 @@ async def lived_with(as_: Any, owner: Any, team: Offices) -> dict[str, Any]:
         "beneficiary_ids": [someone["id"], other["id"]],
         "headcount": {"male": 1, "female": 1, "children": 0, "disabled": 0},
         "title": f"Kunjungan ke {NAME} dan Budi Hartono",
-        "description": f"Mengantar {NAME.upper()} dari {STREET}",
+        "description": f"Mengantar {NAME.upper()} dari {STREET}\nMaharani,\tzulaikha: HP 0813-9988-7766, Ny.MAHARANI",
         "follow_up": {"note": f"Telepon {NAME} lagi", "due_on": "2026-11-30"},
     }
     made = await team.tksk.post("/v1/activities", json=shared, headers={"Idempotency-Key": "kegiatan"})
@@ -279,18 +285,21 @@ async def wound_up(team: Offices, someone: dict[str, Any]) -> None:
 
 
 def dumped(owner_url: str) -> str:
-    """The whole database, as whoever steals a backup would read it."""
+    """The whole database, as whoever steals a backup would read it; without the names of villages, which are public."""
     configured = Path(os.environ["TKSK_PG_BIN"]) if "TKSK_PG_BIN" in os.environ else None
     program = embedded.binaries(configured) / "pg_dump"
-    dump = subprocess.run([program, owner_url], capture_output=True, text=True, check=True)
+    command = [program, "--exclude-table-data=regions", owner_url]
+    dump = subprocess.run(command, capture_output=True, text=True, check=True)
     return dump.stdout
 
 
 async def test_after_an_erasure_a_dump_holds_nothing_of_the_person(as_, owner, client, owner_url):
     team = await offices(as_)
     someone = await lived_with(as_, owner, team)
+    relative = await mentioned_by_others(team, someone)
     path = someone["letter"]["verification_url"].removeprefix("http://test")
-    wanted = (NAME, FORMER, STREET, PHONE, "105.321234", "105.32681", someone["nik"])
+    numbers = ("0813-9988-7766", "(0813) 9988 7766", "9988.77.66", "9988-7766")
+    wanted = (*NAME.split(), *FORMER.split(), STREET, PHONE, *numbers, "105.321234", "105.32681", someone["nik"])
     before = (await asyncio.to_thread(dumped, owner_url)).casefold()
     assert all(word.casefold() in before for word in wanted[:-1])  # what the grep below would find
     counts = await sizes(owner)
@@ -300,6 +309,11 @@ async def test_after_an_erasure_a_dump_holds_nothing_of_the_person(as_, owner, c
     after = (await asyncio.to_thread(dumped, owner_url)).casefold()
     assert [word for word in (*wanted, someone["nik"][:12]) if word.casefold() in after] == []
     assert "budi hartono" in after
+    kept = (await team.clerk.get(f"/v1/beneficiaries/{relative['id']}")).json()
+    assert (kept["full_name"], kept["notes"]) == (
+        "Dewi Anggun",
+        "Serumah dengan (dihapus)\n(dihapus) sakit, (dihapus)",
+    )
     now = await sizes(owner)
     assert {name: now[name] for name in counts if name not in ("beneficiaries",)} == {
         **{name: size for name, size in counts.items() if name != "beneficiaries"},
@@ -329,6 +343,47 @@ async def test_after_an_erasure_a_dump_holds_nothing_of_the_person(as_, owner, c
         assert (await team.tksk.get(url)).status_code == 404
     # The NIK is free again.
     assert (await team.clerk.post("/v1/beneficiaries", json=person(nik=someone["nik"]))).status_code == 201
+
+
+async def test_a_name_that_somebody_else_bears_too_stays_theirs(as_, owner):
+    team = await offices(as_)
+    erased = await add_person(team.clerk, full_name="Siti Kusumawardhani")
+    other = await add_person(team.clerk, full_name="Siti Aminah")
+    shared = activity(erased["id"]) | {
+        "beneficiary_ids": [erased["id"], other["id"]],
+        "headcount": {"male": 0, "female": 2, "children": 0, "disabled": 0},
+        "title": "Siti Kusumawardhani dan Siti Aminah, lalu Bu Kusumawardhani",
+    }
+    made = await team.tksk.post("/v1/activities", json=shared)
+    # Blanking is no processing: a restriction of somebody else's does not stop it.
+    await fulfilled(team.clerk, team.dinsos, other["id"], "restriction")
+    await fulfilled(team.clerk, team.dinsos, erased["id"], "erasure")
+    log = (await team.tksk.get(f"/v1/activities/{made.json()['id']}")).json()
+    assert log["title"] == "(dihapus) dan Siti Aminah, lalu Bu (dihapus)"
+    names = [row["full_name"] for row in await owner.fetch("SELECT full_name FROM beneficiaries ORDER BY full_name")]
+    assert names == ["(dihapus)", "Siti Aminah"]
+
+
+async def mentioned_by_others(team: Offices, someone: dict[str, Any]) -> dict[str, Any]:
+    """Somebody of the same family card and the same activity, in whose records the person is written about."""
+    log = (await team.tksk.get(f"/v1/activities/{someone['activity']}")).json()
+    neighbour = next(key for key in log["beneficiary_ids"] if key != someone["id"])
+    relative = await add_person(
+        team.clerk,
+        full_name="Dewi Anggun",
+        family_card_number="1871049988776655",
+        notes=f"Serumah dengan {FORMER.upper()}\nZulaikha sakit, +62 813 9988 7766",
+    )
+    notes = "Bertemu Pak Budi; Ny.Zulaikha(tetangga) HP (0813) 9988 7766, +62-813.9988.77.66"
+    visit = {"beneficiary_id": neighbour, "visited_on": "2026-11-02", "notes": notes}
+    assert (await team.tksk.post("/v1/visits", json=visit)).status_code == 201
+    named = application(
+        neighbour, dependants=[someone["id"]], addressed_to=f"Wali  {NAME.replace(' ', '  ')}", purpose="health"
+    )
+    drafted = await team.clerk.post(SKTM, json=named)
+    assert drafted.status_code == 201, drafted.text
+    ok(await team.tksk.act(f"{SKTM}/{drafted.json()['id']}/cancel", {"note": f"Batal untuk {NAME.lower()}"}))
+    return relative
 
 
 async def sizes(owner: Any) -> dict[str, int]:
@@ -468,6 +523,30 @@ async def test_a_statement_holds_everything_and_says_who_processed_it(as_, owner
     assert own["fields"] == ["family_card_number", "nik"]
     for name in ("Rina Wulandari", "Agus Pratama", "Hendra Saputra"):
         assert name not in answer.text
+
+
+async def test_a_clients_own_request_id_does_not_draw_reveals_together(as_, owner):
+    team = await offices(as_)
+    someone = await add_person(team.clerk)
+    letter = await issued(owner, team, someone)
+    url, same = f"/v1/beneficiaries/{someone['id']}", {"X-Request-ID": str(uuid4())}
+    reveal = {"fields": ["nik"], "purpose": "identity_check", "reason": "Pemeriksaan di loket"}
+    for _ in range(5):
+        await team.clerk.post(f"{url}/reveal", json=reveal, headers=same)
+    for _ in range(3):
+        await team.clerk.get(f"{SKTM}/{letter['id']}/letter", headers=same)
+    for _ in range(2):
+        made = ok(await team.tksk.get(f"{url}/statement", headers=same))
+    times: dict[str, list[int]] = {}
+    for line in made["processing"]:
+        if line["fields"]:
+            times.setdefault(line["operation"], []).append(line["times"])
+    assert times == {
+        "sign_sktm_application": [1],
+        "reveal_beneficiary": [1] * 5,
+        "get_sktm_letter": [1] * 3,
+        "get_beneficiary_statement": [1] * 2,
+    }
 
 
 async def test_a_dependant_learns_of_a_letter_but_not_of_the_applicant(as_, owner):

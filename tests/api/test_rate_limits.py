@@ -333,7 +333,7 @@ async def test_revealing_is_limited_exactly_also_for_fifty_requests_at_once(sett
         assert sorted({answer.status_code for answer in answers}) == [200, 429]
         assert sum(answer.status_code == 200 for answer in answers) == 7
         refused = next(answer for answer in answers if answer.status_code == 429)
-        assert refused.json()["violated_policies"] == ["reveal"]
+        assert refused.json()["violated_policies"] == ["full_numbers"]
         assert 0 < int(refused.headers["retry-after"]) <= 3600
         recorded = "SELECT count(*) FROM access_log WHERE operation = 'reveal_beneficiary' AND fields IS NOT NULL"
         assert await owner.fetchval(recorded) == 7
@@ -349,3 +349,19 @@ async def test_a_reveal_that_failed_is_not_counted(settings, owner, clock):
         assert (await tksk.post(f"/v1/beneficiaries/{uuid4()}/reveal", json=REVEAL)).status_code == 404
         assert (await tksk.post(url, json=REVEAL)).status_code == 200
         assert (await tksk.post(url, json=REVEAL)).status_code == 429
+
+
+async def test_a_statement_counts_as_a_reveal(settings, owner, clock):
+    async with running(settings, clock, requests_per_minute=1000, reveals_per_hour=2) as app:
+        async with await caller(app, owner) as tksk:
+            url = f"/v1/beneficiaries/{(await add_person(tksk))['id']}"
+            assert (await tksk.post(f"{url}/reveal", json=REVEAL)).status_code == 200
+            assert (await tksk.get(f"{url}/statement")).status_code == 200
+            for refused in (
+                await tksk.post(f"{url}/reveal", json=REVEAL),
+                await tksk.get(f"{url}/statement"),
+                await tksk.get(f"{url}/statement", params={"format": "pdf"}),
+            ):
+                assert (refused.status_code, refused.json()["violated_policies"]) == (429, ["full_numbers"])
+        shown = "SELECT count(*) FROM access_log WHERE fields IS NOT NULL"
+        assert await owner.fetchval(shown) == 2

@@ -43,8 +43,19 @@ async def test_a_lost_reply_may_be_asked_for_again(client, user):
     lost = (await refresh(client, first["refresh_token"])).json()
     again = await refresh(client, first["refresh_token"])
     assert again.status_code == 200
-    assert code_of(await refresh(client, lost["refresh_token"])) == "refresh_refused"
+    assert again.json()["refresh_token"] != lost["refresh_token"]
     assert (await refresh(client, again.json()["refresh_token"])).status_code == 200
+
+
+async def test_a_withdrawn_successor_that_is_used_ends_the_whole_family(client, user, owner):
+    """Two held the first token, within the grace: whichever of them is the thief does not go on."""
+    first = (await sign_in(client)).json()
+    victims = (await refresh(client, first["refresh_token"])).json()
+    thiefs = (await refresh(client, first["refresh_token"])).json()
+    assert code_of(await refresh(client, victims["refresh_token"])) == "refresh_refused"
+    assert code_of(await refresh(client, thiefs["refresh_token"])) == "refresh_refused"
+    assert (await client.get("/v1/me", headers=bearer(thiefs))).status_code == 401
+    assert await owner.fetchval("SELECT revoked_reason FROM user_sessions") == "refresh_token_reused"
 
 
 async def test_a_lost_reply_is_lost_after_the_grace(client, user, owner):

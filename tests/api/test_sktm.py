@@ -419,3 +419,15 @@ async def test_a_policy_names_each_signatory_once_and_tells_its_version(as_):
         "/v1/sktm-policies/18.71", json={"validity_months": 4}, headers={"If-Match": seen.headers["ETag"]}
     )
     assert changed.headers["ETag"] == '"v2"'
+
+
+async def test_letters_are_fetched_with_a_fresh_proof_and_counted(as_, owner, limited):
+    team = await offices(as_)
+    url = f"{URL}/{(await issued(owner, team))['id']}/letter"
+    limited(letters_per_hour=2)
+    answers = [await team.clerk.get(url) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["violated_policies"] == ["letters"]
+    assert (await team.tksk.get(url)).status_code == 200  # each has a quota of their own
+    await owner.execute("UPDATE user_sessions SET strong_at = now() - interval '7 hours'")
+    assert code_of(await team.tksk.get(url)) == "step_up_required"

@@ -264,3 +264,49 @@ async def test_lists_filter_and_sort(as_):
     page = (await admin.get(f"{URL}?role=tksk&sort=username&limit=2")).json()
     rest = (await admin.get(f"{URL}?role=tksk&sort=username&limit=2&cursor={page['next_cursor']}")).json()
     assert [row["username"] for row in (*page["items"], *rest["items"])] == sorted(names)
+
+
+# ---- step-up and four eyes -------------------------------------------------------------------------------------------
+
+
+async def test_changing_users_asks_for_a_fresh_proof_and_disabling_does_not(as_, owner):
+    admin, officer = await as_("admin"), await as_("tksk", PANJANG)
+    await owner.execute("UPDATE user_sessions SET strong_at = now() - interval '7 hours'")
+    url, match = f"{URL}/{officer.user_id}", {"If-Match": '"v1"'}
+    refused = [await admin.post(URL, json=user("admin", None)), await admin.patch(url, json={}, headers=match)]
+    actions = ("reset-password", "reset-otp", "enable", "sign-out")
+    refused += [await admin.post(f"{url}/{action}", headers=match) for action in actions]
+    assert {(answer.status_code, code_of(answer)) for answer in refused} == {(401, "step_up_required")}
+    assert (await admin.post(f"{url}/disable", headers=match)).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"role": "tksk", "region_code": PANJANG}, {"role": "auditor"}])
+async def test_nobody_gives_themselves_another_role_or_place(as_, change):
+    admin = await as_("admin")
+    url, match = f"{URL}/{admin.user_id}", {"If-Match": '"v1"'}
+    assert error_of(await admin.patch(url, json=change, headers=match)) == ("", "same_person")
+    named = await admin.patch(url, json={"role": "admin", "full_name": "Admin Dua"}, headers=match)
+    assert named.status_code == 200, named.text
+
+
+@pytest.mark.parametrize(("first", "second"), [("reset-otp", "reset-password"), ("reset-password", "reset-otp")])
+async def test_one_person_does_not_reset_both_password_and_codes(as_, owner, first, second):
+    office, colleague = await as_("regency_office", BANDAR_LAMPUNG), await as_("regency_office", BANDAR_LAMPUNG)
+    head = await as_("village_head", SRENGSEM)
+    url = f"{URL}/{head.user_id}"
+    assert (await office.post(f"{url}/{first}", headers={"If-Match": '"v1"'})).status_code == 200
+    answer = await office.post(f"{url}/{second}", headers={"If-Match": '"v2"'})
+    assert (answer.status_code, code_of(answer)) == (409, "second_person_required")
+    assert "24" in answer.json()["detail"]
+    again = await office.post(f"{url}/{first}", headers={"If-Match": '"v2"'})
+    assert again.status_code == 200  # the same one again gives nothing more
+    version = await owner.fetchval("SELECT version FROM users WHERE id = $1", head.user_id)
+    assert (await colleague.post(f"{url}/{second}", headers={"If-Match": f'"v{version}"'})).status_code == 200
+
+
+async def test_a_day_later_one_person_may_reset_the_other(as_, owner):
+    office, head = await as_("regency_office", BANDAR_LAMPUNG), await as_("village_head", SRENGSEM)
+    url = f"{URL}/{head.user_id}"
+    assert (await office.post(f"{url}/reset-password", headers={"If-Match": '"v1"'})).status_code == 200
+    await owner.execute("UPDATE changes SET at = at - interval '25 hours'")
+    assert (await office.post(f"{url}/reset-otp", headers={"If-Match": '"v2"'})).status_code == 200

@@ -47,7 +47,7 @@ BUDGET = {
     "get_me": 3,
     "list_sessions": 2,
     "list_user_sessions": 3,
-    "get_sktm_letter": 5,  # one of them for the applicant's own key
+    "get_sktm_letter": 6,  # one of them for the applicant's own key, one asks whether somebody it names is restricted
     "get_beneficiary_statement": 6,  # whatever the length of what is held
     "get_attachment_content": 4,  # one of them for the person's own key
     "list_beneficiary_history": 2,

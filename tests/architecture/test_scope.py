@@ -131,7 +131,8 @@ async def test_a_lacking_permission_leaves_an_empty_scope(two, app):
     caller = next(iter(people))
     async with app.state.house.engine.begin() as connection:
         entered = await connection.exec_driver_sql(
-            f"SELECT allowed FROM app.enter('{caller.session_id}', ARRAY['admin'], 'x', NULL, 'x', true, false, '{{}}', NULL)"
+            f"SELECT allowed FROM app.enter('{caller.session_id}', ARRAY['admin'], 'x', NULL, 'x', true, false, "
+            "'{}', NULL)"
         )
         assert entered.scalar() is False
         assert (await connection.exec_driver_sql("SELECT count(*) FROM beneficiaries")).scalar() == 0

@@ -225,9 +225,8 @@ async def test_a_caller_cannot_shadow_what_the_owners_functions_use(settings):
                 "SELECT gen_random_uuid() AS id, u.id AS user_id FROM pg_temp.users u"
             )
             session = await connection.fetchval("SELECT id FROM pg_temp.user_sessions")
-            row = await connection.fetchrow(
-                "SELECT * FROM app.enter($1, NULL, NULL, NULL, 'x', true, false, '{}', NULL)", session
-            )
+            entered = "SELECT * FROM app.enter($1, NULL, NULL, NULL, 'x', true, false, '{}', NULL)"
+            row = await connection.fetchrow(entered, session)
             assert row is None
             await connection.execute("DROP TABLE user_sessions, users")
     finally:

@@ -156,7 +156,7 @@ def _application(at: Positions, position: str) -> dict[str, Any]:
 
 
 def _client(at: Positions, position: str) -> dict[str, Any]:
-    return {"name": "Sistem mitra", "scopes": ["visit:read"], "region_code": at.place(position)["village"]}
+    return {"name": "Sistem mitra", "scopes": ["program:read"], "region_code": at.place(position)["village"]}
 
 
 def _privacy_request(at: Positions, position: str) -> dict[str, Any]:

@@ -128,7 +128,47 @@ def test_first_administrator_and_shutting_out(environment, owner):
     assert again.stdout != made.stdout
     assert run("users", "reset", "nobody.here", env=environment).exit_code == 1
     assert run("users", "disable", "root.admin", env=environment).exit_code == 0
-    assert run("users", "disable", "nobody.here", env=environment).exit_code == 1
+    shut_out = run("users", "reset", "root.admin", env=environment)
+    assert "root.admin is disabled" in shut_out.stdout
+    assert run("users", "enable", "root.admin", env=environment).exit_code == 0
+    assert "is disabled" not in run("users", "reset", "root.admin", env=environment).stdout
+    for command in ("disable", "enable"):
+        assert run("users", command, "nobody.here", env=environment).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("username", "role", "region", "says"),
+    [
+        ("camat.panjang", "district_head", "18.71", "level district"),
+        ("tksk.tiada", "tksk", "99.99.99", "Unknown region code"),
+        ("tksk.panjang", "tksk", None, "level district"),
+        ("tksk.panjang", "tksk", "panjang", "region_code"),
+        ("root.kedua", "admin", "18.71", "level nation"),
+        ("x", "admin", None, "username"),
+        ("bpjs.panjang", "agency", None, "over the API"),
+    ],
+)
+def test_the_command_checks_a_new_user_as_the_api_does(environment, owner, username, role, region, says):
+    place = ("--region", region) if region else ()
+    made = run("users", "create", username, "--full-name", "Dewi", "--role", role, *place, env=environment)
+    assert made.exit_code == 2
+    assert says in made.stderr
+    assert run("users", "reset", username, env=environment).exit_code == 1  # there is no such user
+
+
+async def test_users_of_a_database_that_is_not_migrated(environment, cluster):
+    name = f"bare_{secrets.token_hex(4)}"
+    await create_database(cluster.url(), name)
+    try:
+        env = {**environment, "TKSK_DATABASE_URL": cluster.url(name, "tksk_app", "test")}
+        made = start("users", "create", "root.admin", "--full-name", "Admin Pertama", env=env)
+        assert made.returncode == 1
+        assert "tksk migrate" in made.stderr
+        assert "Traceback" not in made.stderr
+    finally:
+        connection = await asyncpg.connect(cluster.url())
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await connection.close()
 
 
 async def test_the_demo_walks_the_main_job_and_leaves_a_letter(cluster, tmp_path):

@@ -12,10 +12,14 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner
 
-from helpers import add_person, nik
+from accounts import PASSWORD, add_account, sign_in
+from helpers import add_person, code_of, nik
 from sktm_flow import URL, draft, offices, ok
 from tksk_api.cli import app as cli
+from tksk_api.cli.console import console
 from tksk_api.domain.retention.service import BATCH, parse, schedule
+from tksk_api.domain.users.rules import MOST_FAILURES
+from tksk_api.domain.users.throttle import of_account
 
 TKSK = str(Path(sys.executable).with_name("tksk"))
 
@@ -32,15 +36,17 @@ def environment(settings, owner_url) -> dict[str, str]:
 
 async def run(environment: dict[str, str], *arguments: str) -> str:
     """The command in a thread of this process; it must succeed."""
-    answer = await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env={**environment, "COLUMNS": "200"})
+    console.width = 200  # decided when the module was imported, by whatever terminal there was
+    answer = await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), env=environment)
     assert answer.exit_code == 0, answer.output
     return str(answer.output)
 
 
 async def due(environment: dict[str, str]) -> dict[str, int]:
     """Class -> rows due, as the dry run prints them."""
-    rows = [line.split("│") for line in (await run(environment, "retention", "--dry-run")).splitlines() if "│" in line]
-    return {cells[1].strip(): int(cells[3]) for cells in rows}
+    lines = (await run(environment, "retention", "--dry-run")).splitlines()
+    rows = [[cell.strip() for cell in line.split("│")] for line in lines if "│" in line]
+    return {cells[1]: int(cells[3]) for cells in rows if cells[1]}  # a long source goes on in the next line
 
 
 async def aged(owner: Any, user_id: UUID) -> None:
@@ -130,6 +136,19 @@ async def test_the_dry_run_counts_and_the_run_ends_what_is_due(environment, owne
     assert await owner.fetchval("SELECT count(*) FROM transitions WHERE note IS NOT NULL") == 0
     assert await owner.fetchval("SELECT count(*) FROM access_log") >= logged
     assert {name: rows for name, rows in (await due(environment)).items() if rows} == {}
+
+
+async def test_an_account_locked_for_good_stays_locked(environment, owner, client, app):
+    await add_account(owner, "tksk.panjang")
+    await owner.execute(
+        "INSERT INTO sign_in_throttles (key, failures, last_failed_at, blocked_until) "
+        "VALUES ($1, $2, now() - interval '31 days', now() - interval '31 days')",
+        of_account(app.state.house.keyring, "tksk.panjang").key,
+        MOST_FAILURES,
+    )
+    await run(environment, "retention")
+    refused = await sign_in(client, "tksk.panjang", PASSWORD)
+    assert (refused.status_code, code_of(refused)) == (429, "sign_in_delayed")
 
 
 async def test_a_run_killed_half_way_is_finished_by_the_next(environment, owner, as_):

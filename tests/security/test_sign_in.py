@@ -26,6 +26,7 @@ from tksk_api.domain.users.rules import delay_after, device_name_of, network_of,
 from tksk_api.security.passwords import Passwords, guesses
 
 WRONG = "salah salah salah"
+CHANGE = {"current_password": PASSWORD, "new_password": "ombak memecah di pantai"}
 
 
 @pytest.fixture
@@ -173,6 +174,43 @@ async def test_a_device_that_fails_for_several_users_has_to_wait(client, user):
     assert (await sign_in(client, device_id=str(uuid4()))).status_code == 200
 
 
+async def test_a_device_that_was_in_before_is_not_held_up_by_strangers(app, client, user, owner):
+    """Neither by those who guess from elsewhere nor by those of the same network, and not after a hundred of them."""
+    device = {"device_id": str(uuid4())}
+    await signed_in(client, **device)
+    for _ in range(3):
+        await sign_in(client, password=WRONG)
+    await owner.execute("UPDATE sign_in_throttles SET failures = 100")
+    is_delayed(await sign_in(client), range(86_400, 86_401))
+    is_delayed(await sign_in(client, device_id=str(uuid4())), range(86_400, 86_401))
+    await owner.execute("DELETE FROM sign_in_throttles WHERE forget_at IS NOT NULL")  # the device's own, raised above
+    assert (await sign_in(client, **device)).status_code == 200
+    is_delayed(await sign_in(client), range(86_400, 86_401))  # a success there opens nothing to strangers
+
+
+async def test_a_device_that_was_in_before_guesses_no_faster_and_is_freed_by_a_reset(client, user, owner, as_):
+    device = {"device_id": str(uuid4())}
+    await signed_in(client, **device)
+    for _ in range(3):
+        assert code_of(await sign_in(client, password=WRONG, **device)) == "credentials_refused"
+    is_delayed(await sign_in(client, **device), range(3))
+    assert (await sign_in(client)).status_code == 200  # other devices are counted by themselves
+    await owner.execute("UPDATE sign_in_throttles SET failures = 100 WHERE forget_at IS NULL AND failures > 0")
+    await patience(owner)
+    is_delayed(await sign_in(client, **device), range(86_400, 86_401))
+    secret = await secret_of(as_, user)
+    assert (await sign_in(client, password=secret, **device)).status_code == 200
+
+
+async def test_another_users_device_is_no_known_device(client, user, owner):
+    await add_account(owner, "other")
+    device = {"device_id": str(uuid4())}
+    await signed_in(client, "other", **device)
+    for _ in range(3):
+        await sign_in(client, password=WRONG)
+    is_delayed(await sign_in(client, **device), range(3))
+
+
 async def test_a_header_cannot_change_the_address(client, user, owner):
     await sign_in(client, "nobody", WRONG)
     await address_has_failed(owner, 49)
@@ -216,11 +254,32 @@ async def test_guessing_codes_is_slowed_wherever_they_are_taken(client, user, ow
         ("POST", "/v1/me/otp/confirm", {"otp": "123456"}),
         ("POST", "/v1/me/otp/recovery-codes", {"password": PASSWORD, "recovery_code": recovery[0]}),
         ("DELETE", "/v1/me/otp", {"password": PASSWORD, "recovery_code": recovery[0]}),
-        ("POST", "/v1/me/password", {"current_password": PASSWORD, "new_password": "ombak memecah di pantai"}),
+        ("POST", "/v1/me/password", CHANGE | {"recovery_code": recovery[0]}),
     ):
         is_delayed(await client.request(method, url, json=body, headers=headers), range(3))
-    is_delayed(await sign_in(client, recovery_code=recovery[0]), range(3))
     assert await owner.fetchval("SELECT count(*) FROM recovery_codes WHERE used_at IS NOT NULL") == 0
+    assert (await sign_in(client, recovery_code=recovery[0])).status_code == 200  # who guesses there is not in here
+
+
+async def test_a_password_alone_does_not_forgive_wrong_codes(client, user, owner):
+    """Whoever holds a session and the password finds no way of trying codes without end."""
+    headers = bearer(await signed_in(client))
+    _, recovery = await enrol(client, headers)
+    renew, wrong = "/v1/me/otp/recovery-codes", {"password": PASSWORD, "otp": "000000"}
+    for _ in range(2):
+        assert code_of(await client.post(renew, json=wrong, headers=headers)) == "otp_refused"
+    missing = await client.post("/v1/me/password", json=CHANGE, headers=headers)
+    assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/otp")
+    change = CHANGE | {"otp": "000000"}
+    assert code_of(await client.post("/v1/me/password", json=change, headers=headers)) == "otp_refused"
+    is_delayed(await client.post(renew, json=wrong, headers=headers), range(3))
+    assert (await sign_in(client, recovery_code=recovery[0])).status_code == 200
+    is_delayed(await client.post(renew, json=wrong, headers=headers), range(3))  # nor does another session's success
+    await patience(owner)
+    change = CHANGE | {"recovery_code": recovery[1]}
+    assert (await client.post("/v1/me/password", json=change, headers=headers)).status_code == 204
+    wrong["password"] = CHANGE["new_password"]
+    assert code_of(await client.post(renew, json=wrong, headers=headers)) == "otp_refused"  # a right code forgives
 
 
 async def test_guessing_the_password_inside_a_session_is_slowed(client, user):
@@ -230,6 +289,41 @@ async def test_guessing_the_password_inside_a_session_is_slowed(client, user):
         assert (await client.post("/v1/me/password", json=change, headers=headers)).status_code == 422
     is_delayed(await client.post("/v1/me/password", json=change, headers=headers), range(3))
     is_delayed(await client.post("/v1/auth/step-up", json={"password": PASSWORD}, headers=headers), range(3))
+    other = bearer(await signed_in(client))
+    assert (await client.post("/v1/auth/step-up", json={"password": PASSWORD}, headers=other)).status_code == 204
+
+
+async def test_strangers_do_not_hold_up_who_is_inside(client, user, owner):
+    headers = bearer(await signed_in(client))
+    for _ in range(5):
+        await sign_in(client, password=WRONG)
+    is_delayed(await sign_in(client), range(17))
+    assert (await client.post("/v1/auth/step-up", json={"password": PASSWORD}, headers=headers)).status_code == 204
+    is_delayed(await sign_in(client), range(17))  # which forgives the strangers nothing
+    assert (await client.post("/v1/me/password", json=CHANGE, headers=headers)).status_code == 204
+
+
+async def test_a_hundred_failures_in_a_session_end_at_a_new_sign_in(client, user, owner):
+    headers = bearer(await signed_in(client))
+    await client.post("/v1/auth/step-up", json={"password": WRONG}, headers=headers)
+    await owner.execute("UPDATE sign_in_throttles SET failures = 100 WHERE forget_at > now() + interval '60 days'")
+    await patience(owner)
+    step_up = await client.post("/v1/auth/step-up", json={"password": PASSWORD}, headers=headers)
+    is_delayed(step_up, range(86_400, 86_401))
+    headers = bearer(await signed_in(client))
+    assert (await client.post("/v1/auth/step-up", json={"password": PASSWORD}, headers=headers)).status_code == 204
+
+
+@pytest.mark.parametrize(("method", "url"), [
+    ("POST", "/v1/me/password"),
+    ("POST", "/v1/me/otp"),
+    ("POST", "/v1/me/otp/confirm"),
+    ("POST", "/v1/me/otp/recovery-codes"),
+    ("DELETE", "/v1/me/otp"),
+])  # fmt: skip
+async def test_what_takes_a_password_or_code_has_the_quota_of_sign_ins(client, user, method, url):
+    answer = await client.request(method, url, json={}, headers=bearer(await signed_in(client)))
+    assert answer.headers["ratelimit-policy"].startswith('"sign-in"')
 
 
 async def test_parallel_guesses_of_a_code_do_not_slip_through(client, user, owner):
@@ -253,9 +347,13 @@ async def secret_of(as_: Any, user: UUID, version: int = 1) -> str:
     return str(answer.json()["setup_secret"])
 
 
-async def test_a_first_secret_opens_one_session(client, user, as_):
+MINUTE_LATER = "UPDATE users SET setup_expires_at = setup_expires_at - interval '61 seconds'"
+
+
+async def test_a_first_secret_opens_one_session(client, user, as_, owner):
     secret = await secret_of(as_, user)
     headers = bearer(await signed_in(client, password=secret))
+    await owner.execute(MINUTE_LATER)
     assert code_of(await sign_in(client, password=secret)) == "credentials_refused"
     change = {"current_password": secret, "new_password": PASSWORD}
     assert (await client.post("/v1/me/password", json=change, headers=headers)).status_code == 204
@@ -263,10 +361,31 @@ async def test_a_first_secret_opens_one_session(client, user, as_):
     assert (await sign_in(client)).status_code == 200
 
 
-async def test_of_two_first_sign_ins_at_once_one_succeeds(client, user, as_):
+async def test_a_first_secret_whose_reply_was_lost_opens_another_session_for_a_minute(client, user, as_, owner):
+    secret = await secret_of(as_, user)
+    lost = await signed_in(client, password=secret)
+    first_use = await owner.fetchval("SELECT setup_expires_at FROM users WHERE id = $1", user)
+    headers = bearer(await signed_in(client, password=secret))
+    assert (await client.get("/v1/me", headers=bearer(lost))).status_code == 401
+    assert await owner.fetchval("SELECT setup_expires_at FROM users WHERE id = $1", user) == first_use
+    change = {"current_password": secret, "new_password": PASSWORD}
+    assert (await client.post("/v1/me/password", json=change, headers=headers)).status_code == 204
+    assert code_of(await sign_in(client, password=secret)) == "credentials_refused"
+
+
+async def test_a_first_secret_whose_session_was_ended_opens_no_other(client, user, as_):
+    secret = await secret_of(as_, user)
+    headers = bearer(await signed_in(client, password=secret))
+    assert (await client.post("/v1/auth/logout", headers=headers)).status_code == 204
+    assert code_of(await sign_in(client, password=secret)) == "credentials_refused"
+
+
+async def test_of_several_first_sign_ins_at_once_one_session_stays(client, user, as_, owner):
     secret = await secret_of(as_, user)
     answers = await asyncio.gather(*(sign_in(client, password=secret) for _ in range(3)))
-    assert sorted(answer.status_code for answer in answers) == [200, 401, 401]
+    assert {answer.status_code for answer in answers} == {200}
+    open_ones = "SELECT count(*) FROM user_sessions WHERE user_id = $1 AND revoked_at IS NULL"
+    assert await owner.fetchval(open_ones, user) == 1
 
 
 async def test_a_newer_secret_ends_an_older_one_and_its_session(client, user, as_, owner):
@@ -416,6 +535,7 @@ def test_a_device_name_is_short_and_clean(header, name):
 def test_a_recovery_code_is_read_as_it_was_meant():
     assert plain_recovery_code("7k2m-9qxd-4tra") == "7K2M9QXD4TRA"
     assert plain_recovery_code("OoIl-iL") == "001111"
+    assert plain_recovery_code(" kx2k 8php\u00a0bjsd ") == "KX2K8PHPBJSD"
 
 
 def test_own_names_and_places_make_a_password_easy():

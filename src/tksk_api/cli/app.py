@@ -33,6 +33,7 @@ user = typer.Typer(no_args_is_help=True, help="Users, for the first administrato
 user.command("create")(users.create)
 user.command("reset")(users.reset)
 user.command("disable")(users.disable)
+user.command("enable")(users.enable)
 app.add_typer(user, name="users")
 
 attachment = typer.Typer(no_args_is_help=True, help="Photos and papers, sealed in the vault.")

@@ -20,6 +20,8 @@ from tksk_api.security.crypto import Keyring
 KEPT_DAYS = 7
 _KEY = re.compile(r'"?([!#-~]{1,128})"?')
 _PURPOSE = "idempotency_keys.body"
+# Members of bodies that are left out of the fingerprint: what is kept for a week must tell nothing about a password.
+SECRETS = frozenset({"password", "current_password", "new_password", "otp", "recovery_code"})
 _CLAIM = text(
     "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
     "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "
@@ -60,7 +62,7 @@ class KeyedRequest:
         # given again in another.
         scope = scope_of(session)
         place = [scope.regions, scope.agency_id, principal_of(session).role]
-        content = [getattr(request, "_json", None), place]
+        content = [_without_secrets(getattr(request, "_json", None)), place]
         self._print = keyring.mac("idempotency", json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         self._row = {
             "user": principal_of(session).user_id,
@@ -115,3 +117,7 @@ class KeyedRequest:
                 "body": self._keyring.encrypt(_PURPOSE, self._bound, bytes(response.body)),
             },
         )
+
+
+def _without_secrets(body: Any) -> Any:
+    return {name: value for name, value in body.items() if name not in SECRETS} if isinstance(body, dict) else body

@@ -44,7 +44,7 @@ async def beneficiary_exists(session: SessionDep, house: HouseDep, body: Exists)
     status_code=201,
     response_model=AccessGrantRead,
     summary="Break the glass",
-    openapi_extra={"x-statuses": ["404", "429"]},
+    openapi_extra={"x-statuses": ["404", "409", "429"]},
 )
 async def create_access_grant(
     session: SessionDep, house: HouseDep, request: Request, body: AccessGrantCreate
@@ -52,6 +52,7 @@ async def create_access_grant(
     """In an emergency: read one person outside your area for three hours. Their own office sees it at once.
 
     `GET /v1/beneficiaries/{beneficiary_id}` then answers; nothing can be changed, and lists do not show the person.
+    Refused while the person's processing is restricted.
     """
     grant = await service.create(session, house.reads, body, house.settings.access_grants_per_day)
     return reply(session, request, grant)

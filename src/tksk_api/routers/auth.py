@@ -43,7 +43,10 @@ async def login(door: DoorDep, house: HouseDep, request: Request, body: Login) -
     """Opens a session on this device and gives its first pair of tokens.
 
     Who has set up one-time codes and sends none is told `otp_required`. After three wrong attempts the next ones must
-    wait, a second at first and then twice as long each time: `sign_in_delayed`.
+    wait, a second at first and then twice as long each time: `sign_in_delayed`. A `device_id` that has signed in as
+    this user before is counted by itself, so that others' wrong attempts do not hold it up.
+
+    `Idempotency-Key` is not used here: after a lost reply sign in again. The lost session is listed until it ends.
     """
     origin = Origin(request.client.host if request.client else None, request.headers.get("user-agent", ""))
     return _pair(house, await sign_in.sign_in(door.system, house.passwords, house.settings, body, origin))
@@ -58,7 +61,9 @@ async def login(door: DoorDep, house: HouseDep, request: Request, body: Login) -
     openapi_extra={"x-statuses": ["401", "429"]},
 )
 async def refresh(door: DoorDep, house: HouseDep, body: Refresh) -> Response:
-    """Exchanges a refresh token for a new pair. If the reply was lost, repeat the request within 30 seconds."""
+    """Exchanges a refresh token for a new pair. If the reply was lost, repeat the request within 30 seconds: the
+    answer is another pair, and the lost one must not be used (its use ends the session). `Idempotency-Key` is not used
+    here."""
     grace = timedelta(seconds=house.settings.refresh_grace_seconds)
     return _pair(house, await sessions.refresh(door.system, body.refresh_token, grace))
 

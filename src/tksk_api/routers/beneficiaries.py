@@ -50,12 +50,17 @@ class BeneficiaryQuery(PageQuery):
     response_model=BeneficiaryRead,
     summary="Register a person",
 )
-async def create_beneficiary(session: SessionDep, request: Request, body: BeneficiaryCreate) -> Response:
+async def create_beneficiary(
+    session: SessionDep, house: HouseDep, request: Request, body: BeneficiaryCreate
+) -> Response:
     """A NIK that exists already is refused; one that disagrees with birth date, sex or region is taken with a warning.
 
-    A client that was offline may send its own `id`; the same id with the same content again answers 200.
+    A client that was offline may send its own `id`; the same id with the same content again answers 200. Each NIK that
+    turns out to be registered outside your area counts like a question to `exists`; when those are used up, so are
+    registrations with a NIK until `Retry-After`.
     """
-    return reply(session, request, await service.create(session, body))
+    stored = await service.create(session, house.reads, body, house.settings.exists_per_hour)
+    return reply(session, request, stored)
 
 
 @router.get(
@@ -123,7 +128,7 @@ async def delete_beneficiary(session: SessionDep, id: UUID, version: IfMatch) ->
 async def reveal_beneficiary(session: SessionDep, house: HouseDep, id: UUID, body: Reveal) -> Response:
     """The full NIK or family card number, for a purpose and with a reason. Who asked, when and why is kept.
 
-    A limited number of times an hour for each user.
+    A limited number of times an hour for each user, statements included.
     """
     revealed = await service.reveal(session, id, body, house.settings.reveals_per_hour)
     return keep_secret(session, Response(revealed.model_dump_json(), headers=PRIVATE, media_type="application/json"))
@@ -161,11 +166,13 @@ async def list_beneficiary_history(
     responses={200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}},
     summary="The statement of a person's own data",
 )
-async def get_beneficiary_statement(session: SessionDep, id: UUID, format: Literal["json", "pdf"] = "json") -> Response:
+async def get_beneficiary_statement(
+    session: SessionDep, house: HouseDep, id: UUID, format: Literal["json", "pdf"] = "json"
+) -> Response:
     """Everything held about the person, with full identity numbers, and who processed it when and for what purpose: to
-    be handed to the person, their guardian or heir (UU 27/2022 Pasal 32). Making it is recorded.
+    be handed to the person, their guardian or heir (UU 27/2022 Pasal 32). Making it is recorded and counts as a reveal.
     """
-    made = await statement.make(session, id)
+    made = await statement.make(session, id, house.settings.reveals_per_hour)
     if format == "json":
         return Response(made.model_dump_json(), headers=PRIVATE, media_type="application/json")
     headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="keterangan-data-pribadi.pdf"'}

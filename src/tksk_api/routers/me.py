@@ -6,6 +6,7 @@ from starlette.responses import Response
 from tksk_api.domain.users import account
 from tksk_api.domain.users.schemas import Me, OtpConfirmation, OtpEnrolment, PasswordChange, Proof, RecoveryCodes
 from tksk_api.http.dependencies import DoorDep, HouseDep, SessionDep
+from tksk_api.http.rate import Policy
 from tksk_api.http.replies import PRIVATE, keep_secret, no_content
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
@@ -26,6 +27,7 @@ async def get_me(session: SessionDep) -> Response:
 @router.post(
     "/me/password",
     permission=Permission.SIGNED_IN,
+    limit=Policy.SIGN_IN,
     status_code=204,
     summary="Change my password",
     openapi_extra={"x-statuses": ["429"]},
@@ -33,7 +35,7 @@ async def get_me(session: SessionDep) -> Response:
 async def change_password(door: DoorDep, house: HouseDep, body: PasswordChange) -> Response:
     """At least 15 characters, 8 where one-time codes are set up, and nothing easy to guess: four words make a good one.
 
-    All other sessions of the user end.
+    Who has set up one-time codes sends one too. All other sessions of the user end.
     """
     attempt = await account.attempt_change(door.look, house.passwords, body)
     async with door.act() as session:
@@ -44,6 +46,7 @@ async def change_password(door: DoorDep, house: HouseDep, body: PasswordChange) 
 @router.post(
     "/me/otp",
     permission=Permission.SIGNED_IN,
+    limit=Policy.SIGN_IN,
     response_model=OtpEnrolment,
     summary="Set up one-time codes",
     openapi_extra={"x-statuses": ["429"]},
@@ -61,6 +64,7 @@ async def begin_otp(door: DoorDep, house: HouseDep, body: Proof) -> Response:
 @router.post(
     "/me/otp/confirm",
     permission=Permission.SIGNED_IN,
+    limit=Policy.SIGN_IN,
     response_model=RecoveryCodes,
     summary="Confirm one-time codes",
     openapi_extra={"x-statuses": ["429"]},
@@ -78,6 +82,7 @@ async def confirm_otp(door: DoorDep, house: HouseDep, body: OtpConfirmation) -> 
 @router.post(
     "/me/otp/recovery-codes",
     permission=Permission.SIGNED_IN,
+    limit=Policy.SIGN_IN,
     response_model=RecoveryCodes,
     summary="Renew my recovery codes",
     openapi_extra={"x-statuses": ["429"]},
@@ -93,6 +98,7 @@ async def renew_recovery_codes(door: DoorDep, house: HouseDep, body: Proof) -> R
 @router.delete(
     "/me/otp",
     permission=Permission.SIGNED_IN,
+    limit=Policy.SIGN_IN,
     status_code=204,
     summary="Give up one-time codes",
     openapi_extra={"x-statuses": ["409", "429"]},

@@ -49,7 +49,8 @@ _FORM: dict[str, Any] = {
 async def issue_token(asked: TokenRequestDep, session: SystemSessionDep, house: HouseDep) -> Response:
     """Client credentials grant (RFC 6749 §4.4). Prove who asks in one of three ways: HTTP Basic, `client_secret` in the
     form, or a `client_assertion` signed with the registered key (RFC 7523), good for one use and at most five minutes.
-    A refusal carries `error` and `error_description` beside the members of every problem."""
+    A refusal carries `error` and `error_description` beside the members of every problem. `Idempotency-Key` is not used
+    here: after a lost reply ask again, with a new assertion; another token takes nothing from the first."""
     token = await grants.grant(session, asked, house.tokens, house.settings.public_url)
     return Response(token.model_dump_json(), headers=PRIVATE, media_type="application/json")
 

@@ -91,6 +91,7 @@ async def fulfil_privacy_request(
 @router.post(
     "/privacy-requests/{id}/refuse",
     permission=Permission.PRIVACY_DECIDE,
+    step_up=True,
     response_model=PrivacyRequestRead,
     summary="Refuse a request",
 )

@@ -99,13 +99,16 @@ async def list_sktm_application_history(
 @router.get(
     URL + "/{id}/letter",
     permission=Permission.SKTM_PRINT,
+    step_up=True,
     summary="The letter as PDF",
     responses={200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}},
     response_class=Response,
+    openapi_extra={"x-statuses": ["409"]},
 )
-async def get_sktm_letter(session: SessionDep, id: UUID) -> Response:
-    """The letter as it was issued, the same bytes every time. 404 until the last signature."""
-    letter, pdf = await issue.letter_pdf(session, id)
+async def get_sktm_letter(session: SessionDep, house: HouseDep, id: UUID) -> Response:
+    """The letter as it was issued, the same bytes every time. 404 until the last signature; 409 while the processing of
+    somebody it names is restricted. A limited number of times an hour for each user."""
+    letter, pdf = await issue.letter_pdf(session, id, house.settings.letters_per_hour)
     name = "SKTM-" + letter.number.replace("/", "-").replace(" ", "_")
     headers = {
         **PRIVATE,
@@ -199,6 +202,7 @@ async def collect_sktm_application(session: SessionDep, request: Request, id: UU
 @router.post(
     URL + "/{id}/revoke",
     permission=Permission.SKTM_REVOKE,
+    step_up=True,
     response_model=SktmApplicationRead,
     summary="Revoke the letter",
 )

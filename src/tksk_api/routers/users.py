@@ -27,7 +27,12 @@ class UserQuery(PageQuery):
 
 
 @router.post(
-    "/users", permission=Permission.USER_MANAGE, status_code=201, response_model=UserRead, summary="Create a user"
+    "/users",
+    permission=Permission.USER_MANAGE,
+    step_up=True,
+    status_code=201,
+    response_model=UserRead,
+    summary="Create a user",
 )
 async def create_user(session: SessionDep, request: Request, body: UserCreate) -> Response:
     """The user cannot sign in until `reset-password` gives a first secret."""
@@ -46,11 +51,13 @@ async def get_user(reader: ReaderDep, id: UUID) -> Response:
     return respond(await reader.one(service.USERS, id))
 
 
-@router.patch("/users/{id}", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Change a user")
+@router.patch(
+    "/users/{id}", permission=Permission.USER_MANAGE, step_up=True, response_model=UserRead, summary="Change a user"
+)
 async def update_user(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, *, house: HouseDep, body: UserUpdate
 ) -> Response:
-    """A changed role or region holds from the user's next request on."""
+    """A changed role or region holds from the user's next request on. Nobody changes their own."""
     return reply(session, request, await service.update(session, id, version, body, house.settings))
 
 
@@ -58,11 +65,17 @@ async def update_user(
     "/users/{id}/disable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Disable a user"
 )
 async def disable_user(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
-    """All sessions of the user end with this request."""
+    """All sessions of the user end with this request. Asks for no fresh proof: in an emergency it must be quick."""
     return reply(session, request, await service.set_disabled(session, id, version, disabled=True))
 
 
-@router.post("/users/{id}/enable", permission=Permission.USER_MANAGE, response_model=UserRead, summary="Enable a user")
+@router.post(
+    "/users/{id}/enable",
+    permission=Permission.USER_MANAGE,
+    step_up=True,
+    response_model=UserRead,
+    summary="Enable a user",
+)
 async def enable_user(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """The user may sign in again."""
     return reply(session, request, await service.set_disabled(session, id, version, disabled=False))
@@ -71,13 +84,15 @@ async def enable_user(session: SessionDep, request: Request, id: UUID, version: 
 @router.post(
     "/users/{id}/reset-password",
     permission=Permission.USER_MANAGE,
+    step_up=True,
     response_model=SetupSecret,
     summary="Reset a password",
 )
 async def reset_password(door: DoorDep, house: HouseDep, id: UUID, version: IfMatch) -> Response:
     """Gives a one-time secret to hand to the user. It opens one session, which must replace it.
 
-    All sessions of the user end, and failed attempts to sign in are forgotten.
+    All sessions of the user end, and failed attempts to sign in are forgotten. Who removed the user's codes within 24
+    hours is refused (`second_person_required`): another administrator does it.
     """
     secret = await service.new_secret(door.look, house.passwords, id, version)
     async with door.act() as session:
@@ -88,12 +103,14 @@ async def reset_password(door: DoorDep, house: HouseDep, id: UUID, version: IfMa
 @router.post(
     "/users/{id}/reset-otp",
     permission=Permission.USER_MANAGE,
+    step_up=True,
     response_model=UserRead,
     summary="Remove a user's one-time codes",
 )
 async def reset_user_otp(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """For a lost phone, after making sure who is asking. All sessions of the user end; then they sign in with the
-    password, replace it, and set up codes on another phone."""
+    password, replace it, and set up codes on another phone. Who reset the user's password within 24 hours is refused
+    (`second_person_required`): another administrator does it."""
     return reply(session, request, await service.reset_otp(session, id, version))
 
 
@@ -124,6 +141,7 @@ async def end_user_session(session: SessionDep, id: UUID, session_id: UUID) -> R
 @router.post(
     "/users/{id}/sign-out",
     permission=Permission.USER_MANAGE,
+    step_up=True,
     status_code=204,
     summary="End all sessions of a user",
 )

@@ -105,7 +105,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(
         _KNOWS | _MACHINES | _ASSIGNS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
     ),
-    Role.MINISTRY: frozenset(_KNOWS | _SEES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ}),
+    Role.MINISTRY: frozenset(_KNOWS | _SEES | _MACHINES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ}),
     Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES),
     Role.REGENCY_OFFICE: frozenset(
         _KNOWS
@@ -171,6 +171,21 @@ MACHINE_SCOPES: frozenset[Permission] = frozenset(
     | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE}
     | {_P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ}
 )
+
+# Which of them a role may give. Whoever makes a client can act as it, so a role gives what it may do itself: an
+# administrator, who sees nobody in the register, gives nothing about people in it, and a client that reads a province
+# or the nation needs the office that answers for it. One thing more: a province may have people registered and referred
+# by its own systems (bulk import is what clients are for); the officers below it hold both permissions.
+CLIENT_SCOPES: Mapping[Role, frozenset[Permission]] = {
+    Role.ADMIN: MACHINE_SCOPES & ROLE_PERMISSIONS[Role.ADMIN],
+    Role.MINISTRY: MACHINE_SCOPES & ROLE_PERMISSIONS[Role.MINISTRY],
+    Role.PROVINCE_OFFICE: MACHINE_SCOPES & ROLE_PERMISSIONS[Role.PROVINCE_OFFICE]
+    | {_P.BENEFICIARY_WRITE, _P.REFERRAL_CREATE},
+}
+
+# What an administrator, who makes an agency's users too, may give to a client of an agency that has no area: it sees
+# only what is addressed to the agency.
+AGENCY_SCOPES: frozenset[Permission] = MACHINE_SCOPES & ROLE_PERMISSIONS[Role.AGENCY]
 
 # The level of region a role works in; None: the nation, or for agencies the place they serve.
 ROLE_REGION_LEVEL: Mapping[Role, str | None] = {

@@ -40,7 +40,7 @@ _HOUR_SECONDS = 3600
 _TABLE = table_of(Attachment)
 # Above this package: visits, activities, applications and referrals know attachments, attachments do not know them.
 _OWNERS = {"beneficiary_id": "beneficiaries", "visit_id": "visits", "activity_id": "activities"}
-_RESTRICTED = text("SELECT restricted_at IS NOT NULL FROM beneficiaries WHERE id = :id")
+_RESTRICTED = text("SELECT app.is_restricted(ARRAY[CAST(:id AS uuid)])")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ async def open_file(session: AsyncSession, key: UUID, variant: Variant, purpose:
             raise DomainError("permission_denied", permission=Permission.BENEFICIARY_REVEAL)
         await require_fresh_proof(session, settings.step_up_minutes * 60)
         await _refuse_restricted(session, row)
-        await take_strictly(session, "reveal", settings.reveals_per_hour, _HOUR_SECONDS)
+        await take_strictly(session, "full_numbers", settings.reveals_per_hour, _HOUR_SECONDS)
     sealed = sealed_of(await _key_of(session, row), row, variant)
     subjects = [row.beneficiary_id] if row.beneficiary_id else []
     await record_access(session, subjects, purpose=purpose, fields=[row.kind], object_id=row.id)

@@ -52,4 +52,4 @@ class AccessRead(Read):
     purpose: str
     reason: str | None
     request_id: UUID | None
-    outcome: str = Field(description="`ok`, `denied`, or `not_found`: missing, or outside the actor's area")
+    outcome: str = Field(description="`ok`, `denied`, `refused`, or `not_found`: missing, or outside the actor's area")

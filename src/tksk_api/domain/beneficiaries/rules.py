@@ -1,11 +1,17 @@
 """What is odd about a person's data, said as warnings: no rule here refuses anybody (DOMAIN §2.1, §5.1)."""
 
-from collections.abc import Iterable
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from tksk_api.types import nik_birth_matches, nik_sex
 
 MAX_PLAUSIBLE_AGE_YEARS = 110
+_SHORTEST_PAIR = 4  # letters of two words of a name: the initials of many are a word of their own
+_UNMISTAKABLE = 8  # letters that no other words have by chance
+_UNSEEN = ("Cf", "Mn", "Me", "Mc")
 
 
 def age_on(birth_date: date, day: date) -> int:
@@ -14,8 +20,27 @@ def age_on(birth_date: date, day: date) -> int:
 
 
 def names_person(text: str, full_name: str) -> bool:
-    """Whether a text holds a person's name, in any case and spacing."""
-    return " ".join(full_name.split()).casefold() in " ".join(text.split()).casefold()
+    """Whether a text holds a person's name, or words of it that follow each other; only letters are compared."""
+    said, name = _words(text), _words(full_name)
+    if not name:
+        return False
+    pairs = ("".join(pair) for pair in itertools.pairwise(name))
+    return _is_said("".join(name), said) or any(_is_said(pair, said) for pair in pairs if len(pair) >= _SHORTEST_PAIR)
+
+
+def _words(text: str) -> list[str]:
+    """Letters in one case, without accents and without what is not seen; anything else ends a word."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    seen = (character for character in plain if unicodedata.category(character) not in _UNSEEN)
+    return "".join(character if character.isalpha() else " " for character in seen).split()
+
+
+def _is_said(part: str, said: Sequence[str]) -> bool:
+    if len(part) >= _UNMISTAKABLE:  # however it is divided, and whatever is attached to it
+        return part in "".join(said)
+    ends = {0, *itertools.accumulate(map(len, said))}
+    starts = (found.start() for found in re.finditer(f"(?={part})", "".join(said)))
+    return any(start in ends and start + len(part) in ends for start in starts)
 
 
 def identity_warnings(

@@ -159,7 +159,7 @@ class Reveal(Body):
 
     fields: Annotated[list[RevealField], Field(min_length=1, max_length=2)]
     purpose: Annotated[Code, Field(description="Code of the list reveal_purposes")]
-    reason: Annotated[str, Field(min_length=10, max_length=500)]
+    reason: Annotated[Note, Field(min_length=10, max_length=500)]
 
 
 class Revealed(Read):

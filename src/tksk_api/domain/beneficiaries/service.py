@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from asyncpg import UniqueViolationError
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tksk_api.database.reads import Page, PageRequest, Reader, Stored
+from tksk_api.database.reads import Page, PageRequest, Reader, ReadPool, Stored
 from tksk_api.database.session import scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
@@ -24,9 +25,9 @@ from tksk_api.domain.beneficiaries.schemas import (
     Reveal,
     Revealed,
 )
-from tksk_api.domain.history.access import record_access
-from tksk_api.domain.limits.service import take_strictly
-from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
+from tksk_api.domain.history.access import record_access, record_refusal
+from tksk_api.domain.limits.service import refuse_used_up, take_apart, take_strictly
+from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes, label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import find_region, local_today, require_region
@@ -37,7 +38,9 @@ from tksk_api.security.vault import Vault
 
 NIK = "beneficiaries.nik"
 CARD = "beneficiaries.family_card"
+EXISTS = "exists"  # the quota of answers that tell whether a number is registered beyond one's own area
 _HOUR_SECONDS = 3600
+_NIK_IS_UNIQUE = "uq_beneficiaries_nik_index"
 # Above this package: applications and referrals know people, people do not know them.
 _IN_USE = text(
     "SELECT EXISTS (SELECT 1 FROM sktm_applications WHERE (beneficiary_id = :id OR :id = ANY (dependants)) "
@@ -47,15 +50,18 @@ _IN_USE = text(
 )
 
 
-async def create(session: AsyncSession, body: BeneficiaryCreate) -> Stored:
+async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate, exists_per_hour: int) -> Stored:
     """Register a person in a village of the caller's area.
 
-    Raises invalid_request, id_in_use, and nik_taken, which says nothing about where the other record lies.
+    Raises invalid_request, id_in_use, nik_taken, which says nothing about where the other record lies, and
+    too_many_requests: nik_taken of people elsewhere tells what `exists` tells, and shares its quota.
     """
     if not scope_of(session).contains(body.village_code):
         raise invalid("/village_code", "outside_scope")
     region = await require_region(session, body.village_code, "/village_code", "village")
     _check_codes(body.relationship, body.ppks_categories)
+    if body.nik is not None:
+        await refuse_used_up(session, EXISTS, exists_per_hour, _HOUR_SECONDS)
     row_id = body.id or new_id()
     vault = await vault_to_fill(session, row_id)
     warnings = await _warnings(session, body.nik, _facts(body), region)
@@ -72,7 +78,13 @@ async def create(session: AsyncSession, body: BeneficiaryCreate) -> Stored:
         _seal_card(vault, row, body.family_card_number)
         return row
 
-    return await create_once(session, BENEFICIARIES, body, Beneficiary, build)
+    try:
+        return await create_once(session, BENEFICIARIES, body, Beneficiary, build)
+    except UniqueViolationError as error:
+        if body.nik is None or error.constraint_name != _NIK_IS_UNIQUE:
+            raise
+        await _count_taken(session, pool, body.nik, exists_per_hour)
+        raise DomainError("nik_taken") from error
 
 
 async def update(session: AsyncSession, key: UUID, version: int, patch: BeneficiaryUpdate) -> Stored:
@@ -150,11 +162,11 @@ async def search(reader: Reader, keyring: Keyring, body: BeneficiarySearch) -> P
 async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) -> Revealed:
     """The full identity numbers asked for, after recording who read them and why (UU 27/2022 Pasal 31).
 
-    Raises processing_restricted, and too_many_requests when the caller has revealed `per_hour` times within the hour.
+    Raises processing_restricted, and too_many_requests as `take_full_numbers`.
     """
     if body.purpose not in codes("reveal_purposes"):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
-    await take_strictly(session, "reveal", per_hour, _HOUR_SECONDS)
+    await take_full_numbers(session, per_hour)
     row = await load(session, Beneficiary, key)
     if row.restricted_at is not None:
         raise DomainError("processing_restricted")
@@ -165,6 +177,32 @@ async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) 
         nik=open_nik(vault, row) if "nik" in body.fields else None,
         family_card_number=open_card(vault, row) if "family_card_number" in body.fields else None,
     )
+
+
+async def take_full_numbers(session: AsyncSession, per_hour: int) -> None:
+    """Count one disclosure of full numbers by this caller, whichever way. Raises too_many_requests."""
+    await take_strictly(session, "full_numbers", per_hour, _HOUR_SECONDS)
+
+
+async def are_restricted(session: AsyncSession, people: Collection[UUID]) -> bool:
+    """Whether the processing of one of them is restricted, wherever they live now."""
+    restricted = select(func.app.is_restricted(list(people)))
+    return bool((await (await session.connection()).execute(restricted)).scalar())
+
+
+async def find_anywhere(session: AsyncSession, nik: str) -> Any:
+    """Id, region and `inside` (the caller's area) of whoever is registered with this NIK, or None."""
+    person = func.app.find_person(nik_index(keyring_of(session), nik)).table_valued("id", "region_code", "inside")
+    return (await (await session.connection()).execute(select(person))).first()
+
+
+async def _count_taken(session: AsyncSession, pool: ReadPool, nik: str, per_hour: int) -> None:
+    """Leave on record whom nik_taken is about to tell of, and count it when they live elsewhere."""
+    await session.rollback()  # the violation ended the transaction
+    found = await find_anywhere(session, nik)
+    await record_refusal(session, "refused", "exists", None, [found.id] if found else [])
+    if found is None or not scope_of(session).contains(found.region_code):
+        await take_apart(session, pool, EXISTS, per_hour, _HOUR_SECONDS)
 
 
 async def full_nik(session: AsyncSession, row: Beneficiary) -> str | None:

@@ -42,7 +42,7 @@ class PublicJwk(Body):
     y: _Coordinate
     use: Literal["sig"] | None = None
     alg: Literal["ES256"] | None = None
-    kid: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    kid: Line | None = None
 
 
 class ClientCreate(Body):

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +22,7 @@ from tksk_api.domain.records import create_once, load, load_reference, patched, 
 from tksk_api.domain.regions.service import require_region
 from tksk_api.errors import DomainError, FieldError, invalid
 from tksk_api.security.jose import public_key
-from tksk_api.security.permissions import MANAGES, Permission, Role
+from tksk_api.security.permissions import AGENCY_SCOPES, CLIENT_SCOPES, MANAGES, Permission, Role
 
 _PREFIX = "tksk_secret_"  # scanners of repositories and logs find a leaked secret by it
 
@@ -30,14 +30,16 @@ _PREFIX = "tksk_secret_"  # scanners of repositories and logs find a leaked secr
 async def create(session: AsyncSession, body: ClientCreate) -> Stored:
     """A client without a secret; `rotate_secret` gives the first one, unless it brings a public key.
 
-    Raises invalid_request (outside_scope, unknown_region, duplicate_entry, unknown_reference, bad_key), id_in_use.
+    Raises invalid_request (outside_scope, not_allowed for a scope the caller may not give, unknown_region,
+    duplicate_entry, unknown_reference, bad_key), id_in_use.
     """
     await _check_home(session, body.region_code)
     if body.agency_id is not None:
         if not _speaks_for_agencies(session):
             raise invalid("/agency_id", "outside_scope")
         await load_reference(session, Agency, body.agency_id, "/agency_id")
-    facts = await _checked(session, body.model_dump(exclude={"id", "public_jwk"}), body.public_jwk)
+    givable = _givable(session, body.agency_id, body.region_codes)
+    facts = await _checked(session, body.model_dump(exclude={"id", "public_jwk"}), body.public_jwk, givable)
     return await create_once(session, CLIENTS, body, Client, lambda: Client(id=new_id(), **facts))
 
 
@@ -48,12 +50,15 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: ClientUp
     """
     row = await _load_managed(session, key, version)
     refuse_null(patch, "name", "scopes", "region_codes")
-    changes = await _checked(session, patched(patch), patch.public_jwk)
+    regions = patch.region_codes if patch.region_codes is not None else row.region_codes
+    givable = _givable(session, row.agency_id, regions)
+    changes = await _checked(session, patched(patch), patch.public_jwk, givable)
     if "public_jwk" in changes and changes["public_jwk"] != row.public_jwk:
         row.session_id = uuid4()
         await _end(await _live(session, row.id))
     for name, value in changes.items():
         setattr(row, name, value)
+    _refuse_beyond_gift(session, row)  # another area may make more of the scopes it has
     return await save(session, CLIENTS, row)
 
 
@@ -111,6 +116,7 @@ async def _end(ended: Sequence[ClientSecret]) -> None:
 async def _load_managed(session: AsyncSession, key: UUID, version: int) -> Client:
     row = await load(session, Client, key, version, lock=True)
     _refuse_beyond_reach(session, row)
+    _refuse_beyond_gift(session, row)
     if row.disabled_at is not None:
         raise DomainError("client_disabled")
     return row
@@ -121,6 +127,20 @@ def _refuse_beyond_reach(session: AsyncSession, row: Client) -> None:
     beyond = [region for region in row.region_codes if not _reaches(session, region)]
     if beyond or (row.agency_id is not None and not _speaks_for_agencies(session)):
         raise DomainError("permission_denied", permission=f"{Permission.CLIENT_MANAGE} ({', '.join(beyond) or '-'})")
+
+
+def _refuse_beyond_gift(session: AsyncSession, row: Client) -> None:
+    # As above, for one that may do more than the caller may give. Ending it needs no more than reach.
+    beyond = sorted(set(row.scopes) - _givable(session, row.agency_id, row.region_codes))
+    if beyond:
+        raise DomainError("permission_denied", permission=f"{Permission.CLIENT_MANAGE} ({', '.join(beyond)})")
+
+
+def _givable(session: AsyncSession, agency_id: UUID | None, region_codes: Collection[str]) -> frozenset[str]:
+    """The scopes that the caller may give to such a client."""
+    own = CLIENT_SCOPES[Role(principal_of(session).role)]
+    only_mail = agency_id is not None and not region_codes and _speaks_for_agencies(session)
+    return own | AGENCY_SCOPES if only_mail else own
 
 
 def _reaches(session: AsyncSession, region: str) -> bool:
@@ -138,14 +158,11 @@ async def _check_home(session: AsyncSession, region_code: str | None) -> None:
         await require_region(session, region_code, "/region_code")
 
 
-async def _checked(session: AsyncSession, members: dict[str, Any], key: PublicJwk | None) -> dict[str, Any]:
+async def _checked(
+    session: AsyncSession, members: dict[str, Any], key: PublicJwk | None, givable: frozenset[str]
+) -> dict[str, Any]:
     """Members of a body as columns of the table. Raises invalid_request, naming every wrong entry of a list."""
-    errors: list[FieldError] = []
-    for name in ("scopes", "region_codes"):
-        errors += [FieldError(f"/{name}/{index}", "duplicate_entry") for index in repeated(members.get(name, ()))]
-    for index, region in enumerate(members.get("region_codes", ())):
-        if not _reaches(session, region):
-            errors.append(FieldError(f"/region_codes/{index}", "outside_scope"))
+    errors = list(_list_errors(session, members, givable))
     if errors:
         raise DomainError("invalid_request", errors=errors)
     if "region_codes" in members:
@@ -156,6 +173,18 @@ async def _checked(session: AsyncSession, members: dict[str, Any], key: PublicJw
     if key is not None:
         members["public_jwk"] = _checked_key(key)
     return members
+
+
+def _list_errors(session: AsyncSession, members: Mapping[str, Any], givable: frozenset[str]) -> Iterator[FieldError]:
+    for name in ("scopes", "region_codes"):
+        for index in repeated(members.get(name, ())):
+            yield FieldError(f"/{name}/{index}", "duplicate_entry")
+    for index, scope in enumerate(members.get("scopes", ())):
+        if scope not in givable:
+            yield FieldError(f"/scopes/{index}", "not_allowed", {"expected": ", ".join(sorted(givable))})
+    for index, region in enumerate(members.get("region_codes", ())):
+        if not _reaches(session, region):
+            yield FieldError(f"/region_codes/{index}", "outside_scope")
 
 
 def _checked_key(key: PublicJwk) -> dict[str, str]:

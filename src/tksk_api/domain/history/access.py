@@ -40,8 +40,13 @@ async def record_access(
     )
 
 
-async def record_refusal(session: AsyncSession, outcome: str, action: str, asked: UUID | None) -> None:
-    """Undo what the transaction did and leave only that it was refused (`denied`) or found nothing (`not_found`)."""
+async def record_refusal(
+    session: AsyncSession, outcome: str, action: str, asked: UUID | None, subjects: Sequence[UUID] = ()
+) -> None:
+    """Undo what the transaction did and leave only that it was refused (`denied`) or found nothing (`not_found`).
+
+    `refused`: the refusal itself told something about the subjects.
+    """
     principal, admission = principal_of(session), session.info["admission"]
     await session.rollback()
     # inline: the app role may insert here but not read back what it wrote.
@@ -56,6 +61,7 @@ async def record_refusal(session: AsyncSession, outcome: str, action: str, asked
             "operation": admission.operation,
             "action": action,
             "object_id": asked,
+            "subject_ids": list(subjects),
             "outcome": outcome,
         },
     )

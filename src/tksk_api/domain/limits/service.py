@@ -19,6 +19,7 @@ _TAKE = (
     "INSERT INTO rate_limits (window_end, key, used) VALUES ($1, $2, 1) "
     "ON CONFLICT (window_end, key) DO UPDATE SET used = rate_limits.used + 1 WHERE rate_limits.used < $3 RETURNING 1"
 )
+_USED_UP = "SELECT 1 FROM rate_limits WHERE window_end = $1 AND key = $2 AND used >= $3"
 # In the order of the index, so that two processes that add the same keys wait for each other instead of deadlocking.
 _ADD = text(
     "INSERT INTO rate_limits (window_end, key, used) SELECT * FROM unnest(CAST(:ends AS bigint[]), "
@@ -75,6 +76,19 @@ async def take_apart(session: AsyncSession, pool: ReadPool, name: str, quota: in
     key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
     end = window_end(key, window_seconds, now)
     if await pool.fetchrow(_TAKE, [end, key, quota]) is None:
+        raise over_quota(name, math.ceil(end - now))
+
+
+async def refuse_used_up(session: AsyncSession, name: str, quota: int, window_seconds: int) -> None:
+    """Raise too_many_requests when the caller's quota is used up; counts nothing.
+
+    For a request that is counted only when it tells something: without this, being refused would tell it too.
+    """
+    now = time.time()
+    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
+    end = window_end(key, window_seconds, now)
+    connection = await session.connection()
+    if (await connection.exec_driver_sql(_USED_UP, (end, key, quota))).first() is not None:
         raise over_quota(name, math.ceil(end - now))
 
 

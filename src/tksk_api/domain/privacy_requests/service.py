@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
+from tksk_api.domain.access_grants.service import end_all
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.privacy_requests.models import PrivacyRequest
 from tksk_api.domain.privacy_requests.reads import PRIVACY_REQUESTS
@@ -46,6 +47,7 @@ async def fulfil(session: AsyncSession, key: UUID, version: int, body: Fulfil) -
     await _decide(session, row, "fulfil", note=body.note)
     if row.kind == "restriction":
         person.restricted_at = person.restricted_at or datetime.now(UTC)
+        await end_all(session, person.id)
     elif row.kind == "lift_restriction":
         person.restricted_at = None
     await session.flush()

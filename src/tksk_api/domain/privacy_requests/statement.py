@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import open_card, open_nik
+from tksk_api.domain.beneficiaries.service import open_card, open_nik, take_full_numbers
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.privacy_requests.schemas import Kind, Requester, Status
 from tksk_api.domain.records import Read, load
@@ -222,9 +222,10 @@ class Statement(Read):
     processing: list[StatedProcessing]
 
 
-async def make(session: AsyncSession, key: UUID) -> Statement:
+async def make(session: AsyncSession, key: UUID, per_hour: int) -> Statement:
     """The statement of a person of the caller's area, wherever its records were written; making it is recorded first,
-    so it stands in its own track record. Raises not_found."""
+    so it stands in its own track record. Raises not_found, and too_many_requests: it shows full numbers as a reveal."""
+    await take_full_numbers(session, per_hour)
     person = await load(session, Beneficiary, key)
     await record_access(session, [person.id], purpose=PURPOSE, fields=["nik", "family_card_number"])
     held = (await (await session.connection()).execute(select(func.app.statement(key)))).scalar()

@@ -16,9 +16,10 @@ from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import full_niks
+from tksk_api.domain.beneficiaries.service import are_restricted, full_niks
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.history.models import Change, Transition
+from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import load, save
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.models import Region
@@ -41,6 +42,7 @@ from tksk_api.errors import DomainError
 
 Render = Callable[[LetterContent], bytes]
 _TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
+_HOUR_SECONDS = 3600
 _TOKEN_BYTES = 24  # 192 random bits in the verification address
 
 
@@ -103,11 +105,19 @@ async def revoke(session: AsyncSession, key: UUID, version: int, body: Refusal) 
     return await save(session, SKTM_APPLICATIONS, row)
 
 
-async def letter_pdf(session: AsyncSession, key: UUID) -> tuple[SktmLetter, bytes]:
-    """The letter as issued; who fetched it is recorded, for it bears the full NIK. Raises not_found."""
+async def letter_pdf(session: AsyncSession, key: UUID, per_hour: int) -> tuple[SktmLetter, bytes]:
+    """The letter as issued; who fetched it is recorded, for it bears the full NIK.
+
+    Raises not_found, processing_restricted when one of those it names is (UU 27/2022 Pasal 41), and too_many_requests
+    when the caller has fetched `per_hour` letters within the hour.
+    """
+    await take_strictly(session, "letters", per_hour, _HOUR_SECONDS)
     row = await load(session, SktmApplication, key)
     letter = await letters.letter_of(session, row.id)
-    await record_access(session, [row.beneficiary_id, *row.dependants], purpose="letter_processing", fields=["nik"])
+    people = [row.beneficiary_id, *row.dependants]
+    if await are_restricted(session, people):
+        raise DomainError("processing_restricted")
+    await record_access(session, people, purpose="letter_processing", fields=["nik"])
     return letter, await letters.open_pdf(session, letter, row.beneficiary_id)
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, Line
+from tksk_api.types import Code, Line, without_identity_number
 
 _PLACEHOLDERS = {"classification", "sequence", "unit", "roman_month", "month", "year"}
 
@@ -35,8 +35,10 @@ NumberPattern = Annotated[
     str,
     StringConstraints(max_length=120, pattern=r"^[A-Za-z0-9 ./{}_-]+$"),
     AfterValidator(_pattern),
+    AfterValidator(without_identity_number),
     Field(examples=["{classification}/{sequence}/{unit}/{roman_month}/{year}"]),
 ]
+UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .-]{1,40}$"), AfterValidator(without_identity_number)]
 Signatory = Literal["village_head", "district_head"]
 Purpose = Literal[
     "education", "health", "maternity", "bpjs_pbi", "legal_aid", "electricity_subsidy", "social_aid", "other"
@@ -47,7 +49,7 @@ class SktmPolicyPut(Body):
     """A region's own settings. What is null or missing is inherited from the region above."""
 
     classification: Annotated[str | None, StringConstraints(pattern=r"^[0-9]{3}(\.[0-9]{1,3}){0,4}$")] = None
-    unit_code: Annotated[str | None, StringConstraints(pattern=r"^[A-Za-z0-9 .-]{1,40}$")] = None
+    unit_code: UnitCode | None = None
     number_pattern: NumberPattern | None = None
     validity_months: Annotated[int | None, Field(ge=1, le=24)] = None
     signatories: Annotated[

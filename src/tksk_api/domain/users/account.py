@@ -102,13 +102,17 @@ async def _claim(
         raise invalid("/otp", "missing")
     if code is not None and user.otp_confirmed_at is None and password is None:
         raise invalid("/password", "missing")
-    counters = (throttle.of_account(keyring_of(session), user.username),)
+    counters = (throttle.of_session(keyring_of(session), principal_of(session).session_id),)
     await throttle.claim(session, counters)
     return user, Attempt(None, code, counters)
 
 
 async def accept(session: AsyncSession, attempt: Attempt) -> Any:
-    """The attempt was right: use up its code and count anew. Gives the caller's row, locked. Raises otp_refused."""
+    """The attempt was right: use up its code and count anew. Gives the caller's row, locked. Raises otp_refused.
+
+    Whoever has codes gets here only with one (but for confirming new ones, which took one to begin), so nobody can
+    clear their wrong codes with a password alone.
+    """
     user = await own_account(session, lock=True)
     if attempt.password_hash is not None and attempt.password_hash != user.password_hash:
         raise invalid("/password", "password_wrong")  # it was changed since it was compared
@@ -125,7 +129,10 @@ async def step_up(session: AsyncSession, attempt: Attempt) -> None:
 
 
 async def attempt_change(look: Opener, passwords: Passwords, change: PasswordChange) -> Attempt:
-    """Check the new password, then the present one. Raises invalid_request, sign_in_delayed, unavailable."""
+    """Check the new password, then the present one; who has codes sends one too, as everywhere.
+
+    Raises invalid_request, sign_in_delayed, unavailable.
+    """
     current, new = change.current_password.get_secret_value(), change.new_password.get_secret_value()
     with passwords.turn() as turn:
         async with look() as session:
@@ -135,7 +142,7 @@ async def attempt_change(look: Opener, passwords: Passwords, change: PasswordCha
             raise invalid("/new_password", "password_unchanged")
         await turn.check_new(new, names, with_code=user.otp_confirmed_at is not None)
         async with look() as session:
-            user, claimed = await _claim(session, None, None, None)
+            user, claimed = await _claim(session, change.current_password, change, None)
         if not await turn.verify(current, user.password_hash):
             raise invalid("/current_password", "password_wrong")
         return replace(claimed, password_hash=user.password_hash, hashed=await turn.hash(new))

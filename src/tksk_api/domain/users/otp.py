@@ -39,10 +39,10 @@ async def begin(session: AsyncSession, user_id: UUID, username: str) -> OtpEnrol
 async def confirm(session: AsyncSession, user: Any, otp: str) -> RecoveryCodes:
     """Put the pending secret in force and give its recovery codes; `user` is the locked row.
 
-    Raises otp_not_set_up when none is pending, otp_refused.
+    Raises otp_not_set_up or otp_already_confirmed when none is pending, otp_refused.
     """
     if user.otp_pending_cipher is None:
-        raise DomainError("otp_not_set_up")
+        raise DomainError("otp_not_set_up" if user.otp_confirmed_at is None else "otp_already_confirmed")
     step = _matching_step(session, user.id, user.otp_pending_cipher, otp)
     if step is None:
         raise DomainError("otp_refused")

@@ -14,7 +14,7 @@ _DEVICE_NAME_LENGTH = 60
 _PLATFORM = re.compile(r"\(([^()]+)\)")
 # Crockford's base 32: no I, L, O or U, so that a code copied from paper is read in one way only.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_READ_AS = str.maketrans("OIL", "011", "-")
+_READ_AS = str.maketrans("OIL", "011")
 _FIELD_LEVELS = ("district", "village")
 
 
@@ -68,5 +68,5 @@ def device_name_of(user_agent: str) -> str:
 
 
 def plain_recovery_code(written: str) -> str:
-    """A recovery code as it was made, however it was copied: case and hyphens do not matter, O is 0, I and L are 1."""
-    return written.upper().translate(_READ_AS)
+    """A recovery code as it was made, however it was copied: case, blanks and dashes are nothing, O is 0, I is 1."""
+    return re.sub(r"[\s-]", "", written).upper().translate(_READ_AS)

@@ -1,18 +1,20 @@
 """Shapes of users and of signing in and out."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from tksk_api.domain.records import Body, Read
 from tksk_api.security.permissions import Role
-from tksk_api.types import Line, RegionCode
+from tksk_api.types import Line, RegionCode, without_identity_number
 
 Username = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,59}$", to_lower=True),
+    AfterValidator(without_identity_number),
     Field(examples=["tksk.panjang"]),
 ]
 EmployeeNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{18}$")]
@@ -104,13 +106,20 @@ class Me(Read):
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 OneTimeCode = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]{6}$"),
-    Field(examples=["123456"], description="The 6 digits an authenticator app shows (RFC 6238)"),
+    StringConstraints(pattern=r"^[\s-]*([0-9][\s-]*){6}$", max_length=20),
+    AfterValidator(lambda shown: re.sub(r"[\s-]", "", shown)),
+    Field(
+        examples=["123456"],
+        description="The 6 digits an authenticator app shows (RFC 6238), with or without blanks and dashes",
+    ),
 ]
 RecoveryCode = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9A-Za-z-]{12,20}$"),
-    Field(examples=["7K2M-9QXD-4TRA"], description="One of the recovery codes; each works once"),
+    StringConstraints(pattern=r"^[\s-]*([0-9A-Za-z][\s-]*){12}$", max_length=40),
+    Field(
+        examples=["7K2M-9QXD-4TRA"],
+        description="One of the recovery codes, with or without blanks and dashes, in any case; each works once",
+    ),
 ]
 
 DeviceName = Annotated[Line, StringConstraints(max_length=100), Field(examples=["HP lapangan"])]
@@ -190,6 +199,8 @@ class TokenPair(Read):
     refresh_token: str
 
 
-class PasswordChange(Body):
+class PasswordChange(Code):
+    """The present password, the new one, and a code from who has set up one-time codes."""
+
     current_password: Password
     new_password: Password

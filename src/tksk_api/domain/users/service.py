@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort, Stored
@@ -23,6 +23,12 @@ from tksk_api.security.permissions import MANAGES, ROLE_REGION_LEVEL, Permission
 from tksk_api.settings import Settings
 
 _TABLE = table_of(User)
+_PLACE = ("role", "region_code", "agency_id")
+_APART_HOURS = 24  # between two resets of one user by one person
+_CHANGED_BY = text(
+    "SELECT 1 FROM changes WHERE entity_id = :user AND actor_id = :actor AND jsonb_exists(fields, :field) "
+    "AND at > now() - make_interval(hours => :hours) LIMIT 1"
+)
 
 USERS = Resource(
     schema=UserRead,
@@ -43,7 +49,7 @@ async def create(session: AsyncSession, body: UserCreate) -> Stored:
     or lies outside the caller's scope, username_taken.
     """
     _refuse_role(session, body.role)
-    await _check_place(session, body.role, body.region_code, body.agency_id)
+    await check_place(session, body.role, body.region_code, body.agency_id)
     return await create_once(
         session,
         USERS,
@@ -54,15 +60,20 @@ async def create(session: AsyncSession, body: UserCreate) -> Stored:
 
 
 async def update(session: AsyncSession, key: UUID, version: int, patch: UserUpdate, settings: Settings) -> Stored:
-    """Change name, role or place; a changed role or region holds from the user's next request."""
+    """Change name, role or place; a changed role or region holds from the user's next request.
+
+    Nobody gives themselves another role or place. Raises what `create` raises.
+    """
     user = await _load_managed(session, key, version)
     refuse_null(patch, "full_name", "role")
     changes = patched(patch)
+    if any(name in changes and changes[name] != getattr(user, name) for name in _PLACE):
+        _refuse_oneself(session, user)
     role = Role(changes.get("role", user.role))
     _refuse_role(session, role)
     place = {name: changes.get(name, getattr(user, name)) for name in ("region_code", "agency_id")}
-    if changes.keys() & {"role", "region_code", "agency_id"}:
-        await _check_place(session, role, place["region_code"], place["agency_id"])
+    if changes.keys() & set(_PLACE):
+        await check_place(session, role, place["region_code"], place["agency_id"])
     if role != user.role:
         await sessions.fit_sessions(session, user.id, lifetime_of(role, settings))
     for name, value in changes.items():
@@ -95,14 +106,15 @@ async def reset_password(
     """Put a one-time secret in place of the password; all sessions end, failed attempts are forgotten.
 
     The administrator never learns a lasting password: the secret opens one session, which must replace it
-    (OWASP ASVS 5 V6.4.1, V6.4.6).
+    (OWASP ASVS 5 V6.4.1, V6.4.6). Raises second_person_required.
     """
     user = await _load_managed(session, key, version)
+    await _refuse_second_reset(session, user, "otp_confirmed_at")
     shown, user.password_hash = secret
     user.must_change_password = True
     user.setup_expires_at = datetime.now(UTC) + timedelta(hours=settings.setup_secret_hours)
     await sessions.end_all(session, user.id, "password_reset")
-    await throttle.clear_account(session, user.username)
+    await throttle.clear_account(session, user.id, user.username)
     await session.flush()
     return SetupSecret(username=user.username, setup_secret=shown, expires_at=user.setup_expires_at)
 
@@ -110,13 +122,15 @@ async def reset_password(
 async def reset_otp(session: AsyncSession, key: UUID, version: int) -> Stored:
     """For a lost phone: no one-time codes until new ones are set up; all sessions end, failed attempts are forgotten.
 
-    The password must be replaced, for one that was used with codes may be too short to stand alone.
+    The password must be replaced, for one that was used with codes may be too short to stand alone. Raises
+    second_person_required.
     """
     user = await _load_managed(session, key, version)
     _refuse_oneself(session, user)
+    await _refuse_second_reset(session, user, "password_hash")
     await otp.remove(session, user.id, must_change_password=True)
     await sessions.end_all(session, user.id, "otp_reset")
-    await throttle.clear_account(session, user.username)
+    await throttle.clear_account(session, user.id, user.username)
     return await USERS.stored(session, user.id)
 
 
@@ -151,6 +165,14 @@ async def _load_managed(session: AsyncSession, key: UUID, version: int | None = 
     return user
 
 
+async def _refuse_second_reset(session: AsyncSession, user: User, other: str) -> None:
+    # Who resets both factors of somebody is them: they could sign letters in that name. The user's row is locked, so
+    # of two resets at once the second one finds the first.
+    asked = {"user": user.id, "actor": principal_of(session).user_id, "field": other, "hours": _APART_HOURS}
+    if (await (await session.connection()).execute(_CHANGED_BY, asked)).first() is not None:
+        raise DomainError("second_person_required", hours=_APART_HOURS)
+
+
 def _refuse_oneself(session: AsyncSession, user: User) -> None:
     if user.id == principal_of(session).user_id:
         raise invalid("", "same_person")
@@ -161,7 +183,8 @@ def _refuse_role(session: AsyncSession, role: Role) -> None:
         raise DomainError("permission_denied", permission=f"{Permission.USER_MANAGE} ({role})")
 
 
-async def _check_place(session: AsyncSession, role: Role, region_code: str | None, agency_id: UUID | None) -> None:
+async def check_place(session: AsyncSession, role: Role, region_code: str | None, agency_id: UUID | None) -> None:
+    """Raises invalid_request for a region or agency that does not fit the role, or lies outside the scope."""
     level = ROLE_REGION_LEVEL[role]
     if level is not None and region_code is None:
         raise invalid("/region_code", "region_level", level=level)

@@ -17,7 +17,7 @@ from tksk_api.domain.users.schemas import SessionRead
 from tksk_api.errors import DomainError, not_found
 
 _SESSIONS = table_of(UserSession)
-_IS_LIVE = (
+IS_LIVE = (
     _SESSIONS.c.revoked_at.is_(None),
     _SESSIONS.c.expires_at > func.now(),
     _SESSIONS.c.last_refreshed_at + func.make_interval(0, 0, 0, 0, 0, 0, _SESSIONS.c.idle_seconds) > func.now(),
@@ -78,7 +78,8 @@ async def _rotate(session: AsyncSession, secret: str, grace: timedelta) -> Signe
     """The successor; None (after revoking the family) when the token was stolen or is over.
 
     A token used a second time within the grace whose successor nobody used is a lost reply on a bad link: the unused
-    successor is withdrawn and a new one given. Any other reuse ends the whole family (RFC 9700 §4.14.2).
+    successor is withdrawn and a new one given. Any other reuse ends the whole family (RFC 9700 §4.14.2); so does the
+    use of a withdrawn successor, for then two have held the token before it.
     """
     family = await _lock_family(session, secret)
     if family is None:
@@ -86,13 +87,13 @@ async def _rotate(session: AsyncSession, secret: str, grace: timedelta) -> Signe
     token = await session.get_one(RefreshToken, _digest(secret))
     user = await session.get_one(User, family.user_id)
     now = datetime.now(UTC)
-    if family.revoked_at or token.revoked_at or min(token.expires_at, family.expires_at) < now or user.disabled_at:
+    if family.revoked_at or min(token.expires_at, family.expires_at) < now or user.disabled_at:
         return None
-    if token.used_at is not None:
-        successor = await session.get(RefreshToken, token.replaced_by) if token.replaced_by else None
-        if successor is None or successor.used_at or now - token.used_at > grace:
-            await _revoke(session, _SESSIONS.c.id == family.id, "refresh_token_reused")
-            return None
+    successor = await session.get(RefreshToken, token.replaced_by) if token.replaced_by else None
+    if token.revoked_at or (token.used_at and _is_stolen(token.used_at, successor, now - grace)):
+        await _revoke(session, _SESSIONS.c.id == family.id, "refresh_token_reused")
+        return None
+    if successor is not None:
         successor.revoked_at = now
     fresh = await _issue(session, family)
     token.used_at = token.used_at or now
@@ -100,6 +101,10 @@ async def _rotate(session: AsyncSession, secret: str, grace: timedelta) -> Signe
     family.last_refreshed_at = now
     await session.flush()
     return SignedIn(family.user_id, family.id, fresh)
+
+
+def _is_stolen(used_at: datetime, successor: RefreshToken | None, since: datetime) -> bool:
+    return successor is None or successor.used_at is not None or used_at < since
 
 
 async def _lock_family(session: AsyncSession, secret: str) -> UserSession | None:
@@ -114,7 +119,7 @@ async def _lock_family(session: AsyncSession, secret: str) -> UserSession | None
 async def live_sessions(session: AsyncSession, user_id: UUID) -> list[SessionRead]:
     """A user's sessions that can still be used, newest first."""
     columns = [_SESSIONS.c[name] for name in SessionRead.model_fields if name != "current"]
-    found = select(*columns).where(_SESSIONS.c.user_id == user_id, *_IS_LIVE).order_by(_SESSIONS.c.id.desc())
+    found = select(*columns).where(_SESSIONS.c.user_id == user_id, *IS_LIVE).order_by(_SESSIONS.c.id.desc())
     current = principal_of(session).session_id
     rows = (await (await session.connection()).execute(found)).mappings()
     return [SessionRead(**row, current=row["id"] == current) for row in rows]

@@ -1,8 +1,9 @@
 """Guessing made slow: each attempt is counted as failed before it is looked at, in a transaction of its own.
 
-Counted are the account, the address and the device (OWASP ASVS 5 V6.3.1, NIST SP 800-63B-4 §3.2.2). The rows are
-locked in the order of their keys, so that parallel guesses can neither slip through nor wait for each other in a ring;
-a success gives the count back. A restart forgets nothing.
+Counted are the account, the address and the device (OWASP ASVS 5 V6.3.1, NIST SP 800-63B-4 §3.2.2). Who guesses from
+outside must not shut out who is inside: a device that has signed in as this user before, and every open session, are
+counted apart, each by itself. The rows are locked in the order of their keys, so that parallel guesses can neither slip
+through nor wait for each other in a ring; a success gives the count back. A restart forgets nothing.
 """
 
 import math
@@ -12,10 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.database.tables import table_of
 from tksk_api.domain.records import keyring_of
+from tksk_api.domain.users.models import UserSession
 from tksk_api.domain.users.rules import MOST_FAILURES, delay_after, network_of
 from tksk_api.errors import DomainError
 from tksk_api.security.crypto import Keyring
@@ -41,7 +44,8 @@ _FORGET = text(
     "DELETE FROM sign_in_throttles WHERE key IN "
     "(SELECT key FROM sign_in_throttles WHERE forget_at < now() LIMIT 20 FOR UPDATE SKIP LOCKED)"
 )
-_CLEAR = text("DELETE FROM sign_in_throttles WHERE key = :key")
+_CLEAR = text("DELETE FROM sign_in_throttles WHERE key = ANY (:keys)")
+_SESSIONS = table_of(UserSession)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,16 @@ def of_account(keyring: Keyring, username: str, *, known: bool = True) -> Counte
     """A hundred failures in a row stay until an administrator's reset; names that nobody has are forgotten in time."""
     key = _key(keyring, "account", username.lower())
     return Counter(key, free=3, keeps=None if known else 30 * _DAY, most=MOST_FAILURES)
+
+
+def of_known_device(keyring: Keyring, user_id: UUID, device_id: UUID) -> Counter:
+    """Instead of the account's and the address's: strangers, who do not know this device's id, cannot raise it."""
+    return Counter(_key(keyring, "known device", f"{user_id}|{device_id}"), free=3, keeps=None, most=MOST_FAILURES)
+
+
+def of_session(keyring: Keyring, session_id: UUID) -> Counter:
+    """Attempts inside an open session; cleared only by a proof with all that the user has set up, code included."""
+    return Counter(_key(keyring, "session", str(session_id)), free=3, keeps=90 * _DAY, most=MOST_FAILURES)
 
 
 def of_address(keyring: Keyring, host: str | None) -> Counter:
@@ -138,7 +152,10 @@ async def _give_back(session: AsyncSession, counters: Sequence[Counter], cleared
     await connection.execute(_GIVE_BACK, {"keys": keys, "cleared": list(cleared)})
 
 
-async def clear_account(session: AsyncSession, username: str) -> None:
-    """An administrator's reset: the account's failures are forgotten."""
-    key = of_account(keyring_of(session), username).key
-    await (await session.connection()).execute(_CLEAR, {"key": key})
+async def clear_account(session: AsyncSession, user_id: UUID, username: str) -> None:
+    """An administrator's reset: the failures of the account and of its known devices are forgotten."""
+    keyring, connection = keyring_of(session), await session.connection()
+    known = select(_SESSIONS.c.device_id).where(_SESSIONS.c.user_id == user_id, _SESSIONS.c.device_id.is_not(None))
+    devices = (await connection.execute(known.distinct())).scalars()
+    keys = [of_account(keyring, username).key, *(of_known_device(keyring, user_id, device).key for device in devices)]
+    await connection.execute(_CLEAR, {"keys": keys})
