@@ -22,8 +22,8 @@ from tksk_api.domain.attachments.reads import ATTACHMENTS
 from tksk_api.domain.attachments.rules import is_identity, keeps_place
 from tksk_api.domain.attachments.schemas import AttachmentUpload, Variant
 from tksk_api.domain.attachments.vault import THUMBNAIL, Sealed, Vault, new_name
+from tksk_api.domain.beneficiaries.service import take_full_numbers
 from tksk_api.domain.history.access import record_access
-from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import create_once, created_before, keyring_of, load
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import find_region
@@ -36,7 +36,6 @@ from tksk_api.settings import Settings
 
 DEFAULT_PURPOSE = "service"
 _KEY = "attachments.key"
-_HOUR_SECONDS = 3600
 _TABLE = table_of(Attachment)
 # Above this package: visits, activities, applications and referrals know attachments, attachments do not know them.
 _OWNERS = {"beneficiary_id": "beneficiaries", "visit_id": "visits", "activity_id": "activities"}
@@ -111,7 +110,7 @@ async def open_file(session: AsyncSession, key: UUID, variant: Variant, purpose:
             raise DomainError("permission_denied", permission=Permission.BENEFICIARY_REVEAL)
         await require_fresh_proof(session, settings.step_up_minutes * 60)
         await _refuse_restricted(session, row)
-        await take_strictly(session, "full_numbers", settings.reveals_per_hour, _HOUR_SECONDS)
+        await take_full_numbers(session, settings.reveals_per_hour)
     sealed = sealed_of(await _key_of(session, row), row, variant)
     subjects = [row.beneficiary_id] if row.beneficiary_id else []
     await record_access(session, subjects, purpose=purpose, fields=[row.kind], object_id=row.id)
