@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from tksk_api.domain.references.lists import LISTS, CodeList, Item, codes, label, parse
+from tksk_api.domain.visits.schemas import PovertyEvidence
 
 CODE = re.compile(r"^[a-z0-9_]+$")
 EXPECTED_COUNTS = {
@@ -232,3 +233,8 @@ def test_an_item_takes_the_source_of_its_list_unless_it_names_one() -> None:
 def test_a_damaged_list_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_everything_seen_at_a_visit_has_words_for_the_statement():
+    """By a list of its own, or as a named field: a citizen reads no `income_per_month`."""
+    assert [name for name in PovertyEvidence.model_fields if name not in LISTS.keys() | codes("personal_fields")] == []

@@ -249,7 +249,7 @@ def _joined(*parts: str | None) -> str:
 
 def _evidence(name: str, value: Any) -> str:
     if name not in LISTS:
-        return f"{name}: {_value(value)}"
+        return f"{_said('personal_fields', name)}: {_value(value)}"
     chosen = value if isinstance(value, list) else [value]
     return f"{LISTS[name].title_id}: {', '.join(_said(name, str(code)) for code in chosen)}"
 
