@@ -279,7 +279,7 @@ def main() -> int:
         say(f"Writing {options.rows:,} people")
         ids = asyncio.run(harness.seed_beneficiaries(bench.owner_url, options.rows))
         random.Random(1).shuffle(ids)
-        user_id, session_id = asyncio.run(_officer(bench))
+        user_id, session_id = asyncio.run(officer(bench))
         servers = [
             peer
             for peer in peers(bench.token(user_id, session_id), tuned=options.tuned)
@@ -298,7 +298,8 @@ def main() -> int:
     return 0 if reached else 1
 
 
-async def _officer(bench: Bench) -> tuple[UUID, UUID]:
+async def officer(bench: Bench) -> tuple[UUID, UUID]:
+    """An officer of the district, and their open session."""
     connection = await asyncpg.connect(bench.owner_url)
     try:
         return await harness.add_user(connection, "tksk", DISTRICT)

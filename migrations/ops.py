@@ -1,5 +1,8 @@
 """What every scoped or audited table needs in the database, written once."""
 
+from typing import Any
+
+import sqlalchemy as sa
 from alembic import op
 
 APP = "tksk_app"
@@ -15,6 +18,18 @@ _AGENCY = "(SELECT nullif(current_setting('app.agency', true), '')::uuid)"
 # coalesce() is for the planner: it takes `&&` with an unknown array for 1 % of the rows and then sorts a whole district
 # to show 20 people; of a coalesce() it assumes half, and walks the list index (12 ms -> 1 ms, benchmarks/README.md).
 INSIDE = f"coalesce(ARRAY['ID', province_code, regency_code, district_code, region_code] && {_REGIONS}, false)"
+
+
+def record_columns() -> tuple[sa.Column[Any], ...]:
+    """The columns of `Record` (database/tables.py), as they stood when these migrations were written."""
+    return (
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("created_by", sa.UUID()),
+        sa.Column("create_digest", sa.LargeBinary()),
+    )
 
 
 def enable_region_scope(table: str, *, addressed_to_agency: bool = False, or_visible: str = "") -> None:

@@ -99,12 +99,7 @@ def upgrade() -> None:
     op.create_table(
         "access_grants",
         sa.Column("region_code", sa.Text(collation="C")),
-        sa.Column("id", sa.UUID(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("created_by", sa.UUID()),
-        sa.Column("create_digest", sa.LargeBinary()),
+        *ops.record_columns(),
         sa.Column("user_id", sa.UUID(), nullable=False),
         sa.Column("beneficiary_id", sa.UUID(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=False),

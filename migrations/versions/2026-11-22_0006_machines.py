@@ -16,12 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "clients",
         sa.Column("region_code", sa.Text(collation="C")),
-        sa.Column("id", sa.UUID(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("created_by", sa.UUID()),
-        sa.Column("create_digest", sa.LargeBinary()),
+        *ops.record_columns(),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
         sa.Column("region_codes", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),

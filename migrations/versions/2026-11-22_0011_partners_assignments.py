@@ -98,12 +98,7 @@ def _replace_enter(definition: str) -> None:
 
 def _record() -> list[sa.Column]:
     return [
-        sa.Column("id", sa.UUID(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("created_by", sa.UUID()),
-        sa.Column("create_digest", sa.LargeBinary()),
+        *ops.record_columns(),
     ]
 
 

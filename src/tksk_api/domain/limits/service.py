@@ -51,6 +51,12 @@ def over_quota(name: str, seconds_left: int) -> DomainError:
     return DomainError("too_many_requests", retry_after=seconds_left, violated_policies=[name])
 
 
+def _counter(session: AsyncSession, name: str, window_seconds: int) -> tuple[bytes, int]:
+    """Under which key the caller of this session is counted, and the second in which the running window ends."""
+    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
+    return key, window_end(key, window_seconds, time.time())
+
+
 async def take_strictly(session: AsyncSession, name: str, quota: int, window_seconds: int) -> None:
     """Count one use by the caller of this session, in its transaction. Raises too_many_requests over the quota.
 
@@ -58,13 +64,11 @@ async def take_strictly(session: AsyncSession, name: str, quota: int, window_sec
     requests of one caller that come together queue up here, and none of them sees a count that is too low. A request
     that fails later takes its count back with everything else it did.
     """
-    now = time.time()
-    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
-    end = window_end(key, window_seconds, now)
+    key, end = _counter(session, name, window_seconds)
     connection = await session.connection()
     taken = await connection.exec_driver_sql(_TAKE, (end, key, quota))
     if taken.first() is None:
-        raise over_quota(name, math.ceil(end - now))
+        raise over_quota(name, math.ceil(end - time.time()))
 
 
 async def take_apart(session: AsyncSession, pool: ReadPool, name: str, quota: int, window_seconds: int) -> None:
@@ -72,11 +76,9 @@ async def take_apart(session: AsyncSession, pool: ReadPool, name: str, quota: in
 
     Counted over the other pool: a request that waited for a second connection of its own could wait for itself.
     """
-    now = time.time()
-    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
-    end = window_end(key, window_seconds, now)
+    key, end = _counter(session, name, window_seconds)
     if await pool.fetchrow(_TAKE, [end, key, quota]) is None:
-        raise over_quota(name, math.ceil(end - now))
+        raise over_quota(name, math.ceil(end - time.time()))
 
 
 async def refuse_used_up(session: AsyncSession, name: str, quota: int, window_seconds: int) -> None:
@@ -84,12 +86,10 @@ async def refuse_used_up(session: AsyncSession, name: str, quota: int, window_se
 
     For a request that is counted only when it tells something: without this, being refused would tell it too.
     """
-    now = time.time()
-    key = counter_key(keyring_of(session), name, str(principal_of(session).user_id))
-    end = window_end(key, window_seconds, now)
+    key, end = _counter(session, name, window_seconds)
     connection = await session.connection()
     if (await connection.exec_driver_sql(_USED_UP, (end, key, quota))).first() is not None:
-        raise over_quota(name, math.ceil(end - now))
+        raise over_quota(name, math.ceil(end - time.time()))
 
 
 async def add_counts(connection: AsyncConnection, counts: Sequence[tuple[int, bytes, int]]) -> dict[bytes, int]:
