@@ -184,6 +184,17 @@ async def test_after_every_backend_was_ended_the_next_requests_succeed(as_, owne
     assert {answer.status_code for answer in answers} == {200}
 
 
+async def test_no_number_of_dead_connections_reaches_a_caller(as_, owner):
+    """The farewells of the ended backends arrive when they arrive: no request may take two dead ones in a row."""
+    tksk = await as_("tksk", PANJANG)
+    created = await add_person(tksk)
+    for _ in range(12):
+        await asyncio.gather(*(tksk.get(URL) for _ in range(8)))
+        await terminate(owner)
+        assert (await tksk.get(f"{URL}/{created['id']}")).status_code == 200
+        assert (await tksk.post(URL, json=person())).status_code == 201
+
+
 async def test_a_backend_that_ends_in_the_middle_leaves_nothing(settings, owner, blocker):
     async with running(settings, owner, lock_timeout_milliseconds=10_000) as tksk:
         async with blocker.transaction():

@@ -12,6 +12,16 @@ from tksk_api.settings import Settings
 
 _FRESH_SECONDS = 1.0
 
+# How a connection that died in the pool shows itself at its next use. asyncpg says InternalClientError when the
+# backend's farewell arrives between its own messages ("cannot switch to state"; seen in tests/faults).
+LOST = (
+    asyncpg.AdminShutdownError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
+
 
 def server_settings(settings: Settings) -> dict[str, str]:
     return {
@@ -39,7 +49,14 @@ def create_engine(settings: Settings) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "checkin", _remember_use)
     event.listen(engine.sync_engine, "checkout", _ping_after_rest)
+    event.listen(engine.sync_engine, "handle_error", _know_a_farewell)
     return engine
+
+
+def _know_a_farewell(context: Any) -> None:
+    """SQLAlchemy looks only for a closed connection, whose end may arrive after the backend's last word."""
+    if isinstance(context.original_exception.__cause__ or context.original_exception, LOST):
+        context.is_disconnect = True
 
 
 def _remember_use(_connection: Any, record: Any) -> None:

@@ -37,6 +37,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.admission import ENTER, Admission, Principal, admit
+from tksk_api.database.engine import LOST
 from tksk_api.database.scope import NATIONAL, RegionScope
 from tksk_api.errors import DomainError, not_found
 
@@ -343,17 +344,18 @@ class ReadPool:
         self.hints: LRUCache[UUID, RegionScope] = LRUCache(maxsize=50_000)
 
     async def fetchrow(self, sql: str, arguments: list[Any]) -> Any:
-        """One statement on one connection; a connection that died in the pool is replaced once."""
+        """One statement on one connection; on one that died in the pool, once more on a connection just made.
+
+        Whatever ended one connection has mostly ended all, so none of those at rest is trusted with the second try.
+        """
         for attempt in (1, 2):
             try:
                 async with self._pool.acquire(timeout=self._timeout) as connection:
                     return await connection.fetchrow(sql, *arguments)
-            except (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, ConnectionResetError, OSError):
+            except LOST:
                 if attempt == 2:
                     raise
-            except asyncpg.exceptions.AdminShutdownError:
-                if attempt == 2:
-                    raise
+                await self._pool.expire_connections()
         raise AssertionError("unreachable")
 
 

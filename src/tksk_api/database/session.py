@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
@@ -86,8 +87,8 @@ async def _begun(
         async with factory() as session:
             try:
                 result = await first(await session.connection())
-            except DBAPIError as error:
-                if attempt == 2 or not error.connection_invalidated:
+            except (DBAPIError, asyncpg.InternalClientError) as error:
+                if attempt == 2 or not getattr(error, "connection_invalidated", True):
                     raise
                 continue
             yield session, result
