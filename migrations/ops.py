@@ -1,5 +1,7 @@
 """What every scoped or audited table needs in the database, written once."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,3 +92,62 @@ def log_access(table: str, *subjects: str) -> None:
 
 def grant(table: str, *privileges: str) -> None:
     op.execute(f"GRANT {', '.join(privileges)} ON {table} TO {APP}")
+
+
+def amend(function: str, *changes: tuple[str, str]) -> None:
+    """Insert each `(more, before)` into a function of the schema app: `more` goes before `before`, which stands once.
+
+    For the few functions that know every table (a person's statement, their erasure): each migration adds what it made.
+    """
+    definition = _definition(function)
+    for more, before in changes:
+        assert definition.count(before) == 1, f"app.{function}: {definition.count(before)} times {before!r}"
+        definition = definition.replace(before, more + before)
+    op.execute(sa.text(definition.replace(":", r"\:")))
+
+
+def unamend(function: str, *changes: tuple[str, str]) -> None:
+    """What `amend` did, taken back."""
+    definition = _definition(function)
+    for more, before in reversed(changes):
+        assert definition.count(more + before) == 1, f"app.{function}: {more + before!r}"
+        definition = definition.replace(more + before, before)
+    op.execute(sa.text(definition.replace(":", r"\:")))
+
+
+def remember_history(table: str) -> None:
+    """Whoever sees a row of the table sees its history, whatever other tables' rows the policies know already."""
+    _rewrite_history(lambda rule: _before_last(rule, "ELSE", _its_history(table) + " "))
+
+
+def forget_history(table: str) -> None:
+    """What `remember_history` did, taken back; the server has put the rule into its own words since."""
+    mine = rf"WHEN '{table}'::text THEN \(EXISTS \( SELECT 1\s+FROM {table} e\s+WHERE \(e\.id = \w+\.entity_id\)\)\)"
+    _rewrite_history(lambda rule: re.sub(rf"{mine}\s+", "", rule))
+
+
+def _its_history(table: str) -> str:
+    return f"WHEN '{table}' THEN EXISTS (SELECT 1 FROM {table} e WHERE e.id = entity_id)"
+
+
+def _before_last(text: str, anchor: str, more: str) -> str:
+    head, found, tail = text.rpartition(anchor)
+    return head + more + found + tail
+
+
+def _rewrite_history(rewritten: Callable[[str], str]) -> None:
+    for table in ("changes", "transitions"):
+        rule = op.get_bind().scalar(
+            sa.text("SELECT qual FROM pg_policies WHERE tablename = :table AND policyname = 'region_scope'"),
+            {"table": table},
+        )
+        after = rewritten(str(rule))
+        assert after != rule, table
+        replace_policy(table, after)
+
+
+def _definition(function: str) -> str:
+    found = op.get_bind().execute(
+        sa.text("SELECT pg_get_functiondef(CAST(:name AS regproc))"), {"name": f"app.{function}"}
+    )
+    return str(found.scalar_one())

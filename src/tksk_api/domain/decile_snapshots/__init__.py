@@ -1,0 +1,1 @@
+"""The official rank of families, as the national data said it on a day."""

@@ -1,0 +1,1 @@
+"""Figures over many rows, and where evidence disagrees."""
