@@ -14,7 +14,7 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, reply, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import REGION_PATTERN, RegionCode
+from tksk_api.types import Day, REGION_PATTERN, RegionCode
 
 router = Router("sktm-policies")
 Code = Annotated[str, Path(pattern=REGION_PATTERN, max_length=13, examples=["18.71"])]
@@ -41,9 +41,17 @@ async def list_sktm_policies(reader: ReaderDep, request: Request, query: Annotat
     response_model=EffectivePolicy,
     summary="What holds in a region",
 )
-async def get_sktm_policy(session: SessionDep, region_code: Code) -> Response:
-    """Each value with the region it is inherited from: village, district, regency, province, or the default."""
-    found = await service.effective(session, region_code)
+async def get_sktm_policy(
+    session: SessionDep,
+    region_code: Code,
+    on: Annotated[Day | None, Query(description="A day by the region's calendar; today when left out")] = None,
+    effective: Annotated[bool, Query(description="False: only what the region sets itself")] = True,
+) -> Response:
+    """Each value with the region it is inherited from: village, district, regency, province, or the default.
+
+    `planned` names the later days on which something changes; ask for one with `on`.
+    """
+    found = await service.effective(session, region_code, on, inherited=effective)
     headers = PRIVATE if found.version is None else {**PRIVATE, "ETag": etag(found.version)}
     return Response(found.model_dump_json(), headers=headers, media_type="application/json")
 
@@ -61,6 +69,7 @@ async def put_sktm_policy(
     body: SktmPolicyPut,
     if_match: Annotated[str | None, Header(alias="If-Match", description="Needed once the region has a policy")] = None,
 ) -> Response:
-    """Replaces the region's own settings. Applications already submitted keep the policy they were submitted under."""
+    """Replaces the region's own settings from `effective_from` on; those before stay on record. Applications already
+    submitted keep the policy they were submitted under. Once the region has settings, send its version in `If-Match`."""
     version = required_version(if_match) if if_match is not None else None
     return reply(session, request, await service.put(session, region_code, version, body))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,10 +36,14 @@ from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Lette
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_letters.numbering import next_sequence
+from tksk_api.domain.sktm_letters.offline import OfflineLetter, encode
+from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.subject_keys.service import vault_to_fill
 from tksk_api.domain.users.service import own_account
 from tksk_api.domain.visits.models import Visit
 from tksk_api.errors import DomainError
+from tksk_api.security.letter_keys import LetterKey
+from tksk_api.security.letter_signing import LetterKeys
 
 Render = Callable[[LetterContent], bytes]
 _TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
@@ -46,17 +51,19 @@ _HOUR_SECONDS = 3600
 _TOKEN_BYTES = 24  # 192 random bits in the verification address
 
 
-async def sign(session: AsyncSession, key: UUID, version: int, render: Render, public_url: str) -> Stored:
+async def sign(
+    session: AsyncSession, key: UUID, version: int, render: Render, public_url: str, letter_keys: LetterKeys
+) -> Stored:
     """Add the caller's signature; with the last one, number the letter and make it.
 
-    `render` turns the content into a PDF. Raises transition_refused, separation_of_duties (whoever had a hand in
+    `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused, separation_of_duties (whoever had a hand in
     it), facts_changed (a person is not what was checked any more), not_signatory (another's turn), stale_version.
     """
     row = await load(session, SktmApplication, key, version, lock=True)
     policy = policy_of(row) if row.policy else None
     WORKFLOW.check("sign", row.status)
     assert policy is not None
-    if row.status == "checked" and policy.visit_required:
+    if row.status == "checked" and policy.needs_visit(row.purpose):
         actions = [action for action in WORKFLOW.actions_from(row.status) if action != "sign"]
         raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
     principal = principal_of(session)
@@ -84,7 +91,10 @@ async def sign(session: AsyncSession, key: UUID, version: int, render: Render, p
     WORKFLOW.take(session, row, "sign", account.full_name, target="issued" if is_last else "signing")
     await session.flush()
     if is_last:
-        await _issue(session, row, signatures, regions=regions, render=render, public_url=public_url)
+        letter_key = letter_keys.current()
+        await _issue(
+            session, row, signatures, regions=regions, render=render, public_url=public_url, letter_key=letter_key
+        )
     return await save(session, SKTM_APPLICATIONS, row)
 
 
@@ -149,6 +159,7 @@ async def _issue(
     regions: Mapping[str, Region],
     render: Render,
     public_url: str,
+    letter_key: LetterKey | None,
 ) -> None:
     policy, village = policy_of(row), regions["village"]
     now = local_now(village.timezone)
@@ -158,17 +169,13 @@ async def _issue(
     niks = await full_niks(session, people.values())
     vault = await vault_to_fill(session, row.beneficiary_id)
     # The counter is raised last: other signers of this village wait only for the drawing of one letter.
-    sequence = await next_sequence(session, village.code, now.year)
+    series = policy.series(row.purpose)
+    sequence = await next_sequence(session, village.code, now.year, series)
     content = LetterContent(
-        number=policy.number(sequence, village.code, now.date()),
+        number=policy.number(sequence, village.code, now.date(), row.purpose),
         issued_on=now.date(),
         valid_until=policy.valid_until(now.date()),
-        letterhead=Letterhead(
-            government=f"PEMERINTAH {office_name(regions['regency']).upper()}",
-            district=office_name(regions["district"]).upper(),
-            office=office_name(village).upper(),
-            address=policy.office_address,
-        ),
+        letterhead=_letterhead(policy, regions),
         place=regions["regency"].name if regions["regency"].kind == "kota" else village.name,
         applicant=_applicant(people[row.beneficiary_id], niks[row.beneficiary_id], regions),
         dependants=tuple(_dependant(people[key], niks[key]) for key in row.dependants),
@@ -178,8 +185,11 @@ async def _issue(
         signers=tuple(_signer(signature, now) for signature in signatures),
         verification_url=f"{public_url}/verify/{token}",
     )
+    content = replace(content, offline_code=_offline_code(content, row, village, token, letter_key))
     pdf = await asyncio.to_thread(render, content)
     letter_id = new_id()
+    if row.replaces_id is not None:
+        await letters.supersede(session, row.replaces_id)
     session.add(
         SktmLetter(
             id=letter_id,
@@ -187,6 +197,7 @@ async def _issue(
             region_code=row.region_code,
             issuer_code=village.code,
             year=now.year,
+            series=series,
             sequence=sequence,
             number=content.number,
             token=token,
@@ -203,6 +214,31 @@ async def _issue(
             created_by=principal_of(session).user_id,
         )
     )
+
+
+def _letterhead(policy: Policy, regions: Mapping[str, Region]) -> Letterhead:
+    named = {
+        "government": f"PEMERINTAH {office_name(regions['regency']).upper()}",
+        "district": office_name(regions["district"]).upper(),
+        "office": office_name(regions["village"]).upper(),
+    }
+    return Letterhead(**{**named, **policy.letterhead}, address=policy.office_address)
+
+
+def _offline_code(
+    content: LetterContent, row: SktmApplication, village: Region, token: str, key: LetterKey | None
+) -> str | None:
+    if key is None:
+        return None
+    facts = OfflineLetter(
+        number=content.number,
+        purpose=row.purpose,
+        masked_name=mask_name(content.applicant.full_name),
+        issued_on=content.issued_on,
+        valid_until=content.valid_until,
+        issuer_code=village.code,
+    )
+    return encode(facts, token, key.kid, key.sign)
 
 
 def _applicant(person: Beneficiary, nik: str | None, regions: Mapping[str, Region]) -> Person:

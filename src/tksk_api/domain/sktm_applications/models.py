@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, Table, json_list, moment, uuid_array
+from tksk_api.database.tables import Record, RegionScoped, Table, json_list, moment, text_array, uuid_array
 
 
 class SktmApplication(Record, RegionScoped, table=True):
@@ -18,7 +18,8 @@ class SktmApplication(Record, RegionScoped, table=True):
 
     __tablename__ = "sktm_applications"
     __table_args__ = (
-        sa.Index("ix_sktm_applications_beneficiary_id", "beneficiary_id"),
+        sa.Index("ix_sktm_applications_beneficiary_id", "beneficiary_id", "created_at"),
+        sa.Index("ix_sktm_applications_dependants", "dependants", postgresql_using="gin"),
         sa.Index(
             "uq_sktm_applications_running",
             "beneficiary_id",
@@ -35,6 +36,7 @@ class SktmApplication(Record, RegionScoped, table=True):
     addressed_to: str = Field(sa_type=Text)
     dependants: list[UUID] = uuid_array()
     documents: list[dict[str, Any]] = json_list()
+    circumstances: list[str] = text_array()
     status: str = Field(sa_type=Text)
     policy: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     visit_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="visits.id")
@@ -43,6 +45,7 @@ class SktmApplication(Record, RegionScoped, table=True):
     facts_digest: bytes | None = None
     checked_by: UUID | None = Field(default=None, sa_type=PgUuid)
     verified_by: UUID | None = Field(default=None, sa_type=PgUuid)
+    replaces_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="sktm_applications.id")
 
 
 class SktmSignature(Table, table=True):

@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.service import unknown_person
 from tksk_api.domain.records import keyring_of
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.errors import DomainError, invalid
@@ -30,13 +32,15 @@ _PRINTED = (
 async def people_of(session: AsyncSession, row: SktmApplication) -> dict[UUID, Beneficiary]:
     """Applicant and dependants, all living in the issuing village.
 
-    Raises facts_changed when one of them moved, died or was withdrawn.
+    Raises beneficiary_deceased when the applicant died, facts_changed when one of them moved, was withdrawn, or died
+    as a dependant.
     """
     keys = [row.beneficiary_id, *row.dependants]
     query = select(Beneficiary).where(Beneficiary.id.in_(keys), Beneficiary.deleted_at.is_(None))  # type: ignore[attr-defined, union-attr]
     people = {person.id: person for person in (await session.execute(query)).scalars()}
     if len(people) < len(set(keys)):
         raise DomainError("facts_changed")
+    refuse_deceased(people[row.beneficiary_id])
     if any(person.deceased_on or person.region_code != row.region_code for person in people.values()):
         raise DomainError("facts_changed")
     return people
@@ -63,7 +67,7 @@ def _digest(session: AsyncSession, row: SktmApplication, people: dict[UUID, Bene
 async def check_dependants(
     session: AsyncSession, dependants: Sequence[UUID], applicant: UUID, village_code: str | None
 ) -> None:
-    """Each exists, lives in the issuing village, and is neither named twice nor the applicant.
+    """Each exists, is alive, lives in the issuing village, and is neither named twice nor the applicant.
 
     Raises invalid_request.
     """
@@ -77,6 +81,10 @@ async def check_dependants(
     found = {person.id: person for person in (await session.execute(query)).scalars()}
     for index, dependant in enumerate(dependants):
         if dependant not in found:
-            raise invalid(f"/dependants/{index}", "unknown_reference")
+            raise DomainError(
+                "invalid_request", errors=[await unknown_person(session, dependant, f"/dependants/{index}")]
+            )
+        if found[dependant].deceased_on is not None:
+            raise invalid(f"/dependants/{index}", "deceased_person")
         if found[dependant].region_code != village_code:
             raise invalid(f"/dependants/{index}", "dependant_elsewhere")

@@ -10,13 +10,16 @@ from tksk_api.database.tables import table_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import masked
 from tksk_api.domain.history.reads import transitions_of
+from tksk_api.domain.presentations.models import Presentation
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
 from tksk_api.domain.sktm_applications.schemas import SktmApplicationRead
-from tksk_api.domain.sktm_letters.models import SktmLetter
+from tksk_api.domain.sktm_letters.models import LetterLookUps, SktmLetter
 
 TABLE = table_of(SktmApplication)
 _PEOPLE = table_of(Beneficiary)
 _LETTERS = table_of(SktmLetter)
+_LOOK_UPS = table_of(LetterLookUps)
+_PRESENTATIONS = table_of(Presentation)
 _SIGNATURES = table_of(SktmSignature)
 
 
@@ -38,9 +41,28 @@ def _letter() -> ColumnElement[Any]:
         **{name: _LETTERS.c[name] for name in ("number", "issued_on", "valid_until", "verification_url")},
         sha256=func.encode(_LETTERS.c.sha256, literal_column("'hex'")),
         is_expired=today > _LETTERS.c.valid_until,
-        revoked_at=_LETTERS.c.revoked_at,
+        **{name: _LETTERS.c[name] for name in ("revoked_at", "superseded_at", "signature")},
+        status=func.app.letter_status(
+            *(_LETTERS.c[name] for name in ("revoked_at", "superseded_at", "issued_on", "valid_until", "timezone"))
+        ),
+        verifications=_verifications(),
+        presentations=_presented(),
     )
     return select(seen).where(_LETTERS.c.application_id == TABLE.c.id).scalar_subquery()
+
+
+def _verifications() -> ColumnElement[Any]:
+    seen = _object(count=func.coalesce(func.sum(_LOOK_UPS.c.count), 0), last_at=func.max(_LOOK_UPS.c.last_at))
+    return select(seen).where(_LOOK_UPS.c.letter_id == _LETTERS.c.id).scalar_subquery()
+
+
+def _presented() -> ColumnElement[Any]:
+    seen = _object(
+        count=func.count(),
+        agencies=func.count(_PRESENTATIONS.c.agency_id.distinct()),
+        last_at=func.max(_PRESENTATIONS.c.submitted_at),
+    )
+    return select(seen).where(_PRESENTATIONS.c.application_id == _LETTERS.c.application_id).scalar_subquery()
 
 
 def _signatures() -> ColumnElement[Any]:

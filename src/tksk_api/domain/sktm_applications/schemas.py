@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tksk_api.domain.records import Body, Read
+from tksk_api.domain.sktm_letters.content import SignatureKind, Status
 from tksk_api.domain.sktm_policies.schemas import Purpose
 from tksk_api.types import Code, Line, Note
 
@@ -37,6 +38,17 @@ Documents = Annotated[list[Document], Field(max_length=30)]
 Dependants = Annotated[list[UUID], Field(max_length=30, description="Beneficiaries named in the letter's table")]
 
 
+Circumstances = Annotated[
+    list[Code],
+    Field(
+        max_length=8,
+        description="What the applicant states: codes of the list document_conditions marked `stated`. They decide "
+        "which documents are needed",
+        examples=[["already_born"]],
+    ),
+]
+
+
 class SktmApplicationCreate(Body):
     """A letter for one purpose and one addressee; it is issued by the village where the applicant lives."""
 
@@ -47,6 +59,11 @@ class SktmApplicationCreate(Body):
     addressed_to: Annotated[Line, Field(examples=["Universitas Lampung"])]
     dependants: Dependants = []
     documents: Documents = []
+    circumstances: Circumstances = []
+    replaces_id: Annotated[
+        UUID | None,
+        Field(description="The application whose letter this one replaces: lost, or with a mistake in it"),
+    ] = None
 
 
 class SktmApplicationUpdate(Body):
@@ -55,6 +72,7 @@ class SktmApplicationUpdate(Body):
     addressed_to: Line | None = None
     dependants: Dependants | None = None
     documents: Documents | None = None
+    circumstances: Circumstances | None = None
 
 
 class DocumentCheck(Body):
@@ -67,6 +85,24 @@ class Check(Body):
     """The clerk's look at each document; every required one must be ok."""
 
     documents: Annotated[list[DocumentCheck], Field(max_length=30)]
+
+
+class RequiredDocument(Read):
+    """A document the application needs; `stamped` asks for a duty stamp (meterai). `brought` waits for the check."""
+
+    kind: str
+    stamped: bool
+    status: Literal["absent", "brought", "ok", "missing", "wrong"]
+
+
+class Requirements(Read):
+    """What the application needs, and the conditions of the list document_conditions that decided it."""
+
+    documents: list[RequiredDocument]
+    conditions: list[str]
+    visit_required: bool
+    signatories: list[str]
+    validity_months: int
 
 
 class Verify(Body):
@@ -110,8 +146,23 @@ class SignatureRead(Read):
     signed_at: datetime
 
 
+class VerificationsRead(Read):
+    """How often the letter was looked up on the public page, link previews of messengers included."""
+
+    count: int
+    last_at: datetime | None
+
+
+class PresentedRead(Read):
+    """How often agencies recorded the letter. More than one agency is worth a look: `presentations` names them."""
+
+    count: int
+    agencies: int
+    last_at: datetime | None
+
+
 class LetterRead(Read):
-    """The issued letter; `verification_url` is what its QR code holds."""
+    """The issued letter; `verification_url` is where its QR code leads."""
 
     number: str
     issued_on: date
@@ -120,6 +171,11 @@ class LetterRead(Read):
     sha256: str
     is_expired: bool
     revoked_at: datetime | None
+    superseded_at: datetime | None
+    status: Status
+    signature: SignatureKind
+    verifications: VerificationsRead
+    presentations: PresentedRead
 
 
 class SktmApplicationRead(Read):
@@ -134,6 +190,7 @@ class SktmApplicationRead(Read):
     addressed_to: str
     dependants: list[UUID]
     documents: list[DocumentRead]
+    circumstances: list[str]
     status: State
     visit_id: UUID | None
     recommendation: str | None
@@ -142,6 +199,7 @@ class SktmApplicationRead(Read):
     created_by: UUID | None
     checked_by: UUID | None
     verified_by: UUID | None
+    replaces_id: UUID | None
     submitted_at: datetime | None
     version: int
     created_at: datetime

@@ -12,9 +12,11 @@ from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.attachments.service import check_documents
+from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.references.lists import LISTS, codes
+from tksk_api.domain.sktm_applications.conditions import conditions_of
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.domain.sktm_applications.people import check_dependants, freeze_facts, people_of
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
@@ -39,13 +41,15 @@ from tksk_api.errors import DomainError, invalid
 async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
     """A draft for a living person of the caller's area; the person's village issues the letter.
 
-    Raises invalid_request, id_in_use, duplicate_application (one is already running for the same purpose).
+    Raises invalid_request, id_in_use, beneficiary_deceased, duplicate_application (one is already running for the same
+    purpose).
     """
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
-    if person.deceased_on is not None:
-        raise invalid("/beneficiary_id", "deceased_person")
+    refuse_deceased(person)
     await check_dependants(session, body.dependants, body.beneficiary_id, person.region_code)
+    await _check_replaced(session, body, person.region_code)
     await _refuse_repeated(session, body)
+    _check_circumstances(body.circumstances)
     documents = await _documents(session, body.documents, body.beneficiary_id)
     return await create_once(
         session,
@@ -71,6 +75,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     changes = patched(patch)
     if patch.dependants is not None:
         await check_dependants(session, patch.dependants, row.beneficiary_id, row.region_code)
+    _check_circumstances(patch.circumstances or [])
     if patch.documents is not None:
         changes["documents"] = await _documents(session, patch.documents, row.beneficiary_id)
     for name, value in changes.items():
@@ -108,11 +113,8 @@ async def check(session: AsyncSession, key: UUID, version: int, body: Check) -> 
     if len(looked) != len(body.documents):
         raise invalid("/documents", "duplicate_entry")
     _check_kinds([entry.kind for entry in body.documents])
-    missing = [
-        kind
-        for kind in policy_of(row).required_documents(row.purpose)
-        if kind not in looked or looked[kind].status != "ok"
-    ]
+    needed = policy_of(row).requirements(row.purpose, await conditions_of(session, row))
+    missing = [item.kind for item in needed if item.kind not in looked or looked[item.kind].status != "ok"]
     if missing:
         raise DomainError("requirements_missing", missing=missing)
     brought = {entry["kind"]: entry for entry in row.documents}
@@ -128,7 +130,8 @@ async def check(session: AsyncSession, key: UUID, version: int, body: Check) -> 
 async def verify(session: AsyncSession, key: UUID, version: int, body: Verify) -> Stored:
     """The officer vouches for the finding of a completed visit, where the region requires one.
 
-    Raises invalid_request for a visit that is missing, not completed, to somebody else, or found the person able.
+    Raises invalid_request for a visit that is missing, not completed, to somebody else, superseded by a newer one, or
+    that found the person able.
     """
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("verify", row.status)
@@ -140,8 +143,10 @@ async def verify(session: AsyncSession, key: UUID, version: int, body: Verify) -
             raise invalid("/visit_id", "visit_not_completed")
         if visit.finding == "not_eligible" or await _found_not_eligible_since(session, visit):
             raise invalid("/visit_id", "visit_found_not_eligible")
+        if visit.superseded_by is not None:
+            raise invalid("/visit_id", "visit_superseded")
         row.visit_id = visit.id
-    elif policy_of(row).visit_required:
+    elif policy_of(row).needs_visit(row.purpose):
         raise invalid("/visit_id", "missing")
     row.recommendation = body.recommendation
     row.verified_by = principal_of(session).user_id
@@ -193,6 +198,25 @@ async def _found_not_eligible_since(session: AsyncSession, visit: Visit) -> bool
     return (await (await session.connection()).execute(later.limit(1))).first() is not None
 
 
+async def _check_replaced(session: AsyncSession, body: SktmApplicationCreate, village_code: str | None) -> None:
+    """A letter can take the place of one for the same person and purpose, from the same village.
+
+    Only the officer says so: a newer letter for the same purpose may be for another child. Raises invalid_request.
+    """
+    if body.replaces_id is None:
+        return
+    old = await load_reference(session, SktmApplication, body.replaces_id, "/replaces_id")
+    if old.beneficiary_id != body.beneficiary_id:
+        raise invalid("/replaces_id", "application_other_person")
+    letters = table_of(SktmLetter).c
+    in_force = select(letters.id).where(
+        letters.application_id == old.id, letters.revoked_at.is_(None), letters.superseded_at.is_(None)
+    )
+    is_there = (await (await session.connection()).execute(in_force)).first() is not None
+    if not is_there or old.purpose != body.purpose or old.region_code != village_code:
+        raise invalid("/replaces_id", "nothing_to_replace")
+
+
 async def _refuse_repeated(session: AsyncSession, body: SktmApplicationCreate) -> None:
     """A letter for the same purpose that is still valid. Running applications are refused by a unique index."""
     applications, letters = table_of(SktmApplication).c, table_of(SktmLetter).c
@@ -202,10 +226,12 @@ async def _refuse_repeated(session: AsyncSession, body: SktmApplicationCreate) -
         applications.purpose == body.purpose,
         func.app.same_words(applications.purpose_detail) == func.app.same_words(body.purpose_detail),
         letters.revoked_at.is_(None),
+        letters.superseded_at.is_(None),
         letters.valid_until >= cast(func.timezone(letters.timezone, func.now()), Date),
     )
-    if body.id is not None:
-        same = same.where(applications.id != body.id)
+    for key in (body.id, body.replaces_id):
+        if key is not None:
+            same = same.where(applications.id != key)
     if (await (await session.connection()).execute(same.limit(1))).first() is not None:
         raise DomainError("duplicate_application")
 
@@ -219,6 +245,15 @@ def check_reason(action: str, code: str) -> None:
     fitting = [item.code for item in LISTS["reason_codes"].items if action in item.attributes["actions"]]  # type: ignore[operator]
     if code not in fitting:
         raise invalid("/reason_code", "unknown_code", list="reason_codes")
+
+
+def _check_circumstances(stated: Sequence[str]) -> None:
+    fitting = [item.code for item in LISTS["document_conditions"].items if item.attributes["stated"]]
+    for index, code in enumerate(stated):
+        if code not in fitting:
+            raise invalid(f"/circumstances/{index}", "unknown_code", list="document_conditions")
+    if len(set(stated)) != len(stated):
+        raise invalid("/circumstances", "duplicate_entry")
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

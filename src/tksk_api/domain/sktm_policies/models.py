@@ -1,5 +1,6 @@
 """Table of SKTM policies: a region's own settings; what is null is inherited. Open to read, so not row scoped."""
 
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,17 +12,24 @@ from tksk_api.database.tables import Record, RegionText
 
 
 class SktmPolicy(Record, table=True):
-    """What one region demands; every column but the region may be null and is then inherited from above."""
+    """What one region demands from a day on; every other column may be null and is then inherited from above.
+
+    A change is a row of its own. `version` counts through all rows of a region, so that `If-Match` guards the whole.
+    """
 
     __tablename__ = "sktm_policies"
-    __table_args__ = (sa.Index("uq_sktm_policies_region_code", "region_code", unique=True),)
+    __table_args__ = (sa.Index("uq_sktm_policies_region_code", "region_code", "effective_from", unique=True),)
 
     region_code: str = Field(sa_type=RegionText)
+    effective_from: date
     classification: str | None = Field(default=None, sa_type=Text)
     unit_code: str | None = Field(default=None, sa_type=Text)
     number_pattern: str | None = Field(default=None, sa_type=Text)
     validity_months: int | None = None
     signatories: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))
     visit_required: bool | None = None
+    visit_required_for: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    stamped_statement: bool | None = None
     documents: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    letterhead: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     office_address: str | None = Field(default=None, sa_type=Text)

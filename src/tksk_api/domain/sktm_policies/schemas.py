@@ -1,6 +1,6 @@
 """Shapes of SKTM policies."""
 
-from datetime import datetime
+from datetime import date, datetime
 from string import Formatter
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, Line, without_identity_number
+from tksk_api.types import Code, Day, Line, without_identity_number
 
-_PLACEHOLDERS = {"classification", "sequence", "unit", "roman_month", "month", "year"}
+_PLACEHOLDERS = {"classification", "sequence", "unit", "roman_month", "month", "year", "type"}
 
 
 def _pattern(value: str) -> str:
@@ -45,8 +45,33 @@ Purpose = Literal[
 ]
 
 
+Conditions = Annotated[
+    list[Code], Field(max_length=8, description="Codes of the list document_conditions", examples=[["already_born"]])
+]
+
+
+class DocumentRule(Body):
+    """A document needed where every condition in `when` and none in `unless` holds."""
+
+    kind: Annotated[Code, Field(description="Code of the list document_kinds", examples=["health_facility_letter"])]
+    when: Conditions = []
+    unless: Conditions = []
+
+
+class OfficeLetterhead(Body):
+    """Lines of the letterhead that differ from what the regions are called; the rest is made from their names."""
+
+    government: Annotated[Line | None, Field(examples=["PEMERINTAH KOTA BANDAR LAMPUNG"])] = None
+    district: Line | None = None
+    office: Annotated[Line | None, Field(examples=["KELURAHAN SRENGSEM"])] = None
+
+
 class SktmPolicyPut(Body):
-    """A region's own settings. What is null or missing is inherited from the region above."""
+    """A region's own settings from a day on. What is null or missing is inherited from the region above."""
+
+    effective_from: Annotated[
+        Day | None, Field(description="Today or later, by the region's calendar; today when left out")
+    ] = None
 
     classification: Annotated[str | None, StringConstraints(pattern=r"^[0-9]{3}(\.[0-9]{1,3}){0,4}$")] = None
     unit_code: UnitCode | None = None
@@ -56,38 +81,64 @@ class SktmPolicyPut(Body):
         list[Signatory] | None, AfterValidator(_once_each), Field(min_length=1, max_length=2, description="In order")
     ] = None
     visit_required: bool | None = None
-    documents: Annotated[
-        dict[Purpose | Literal["any"], list[Code]] | None,
-        Field(max_length=9, description="Kinds of documents per purpose; `any` holds for every purpose"),
+    visit_required_for: Annotated[
+        dict[Purpose, bool] | None, Field(description="Where a purpose differs from `visit_required`")
     ] = None
+    stamped_statement: Annotated[
+        bool | None, Field(description="Whether a poverty_statement with a duty stamp (meterai) is needed")
+    ] = None
+    documents: Annotated[
+        dict[Purpose | Literal["any"], Annotated[list[Code | DocumentRule], Field(max_length=30)]] | None,
+        Field(
+            max_length=9,
+            description="Documents per purpose; `any` holds for every purpose. An entry is a kind, or a rule with "
+            "conditions",
+            examples=[{"maternity": ["ktp", {"kind": "health_facility_letter", "unless": ["already_born"]}]}],
+        ),
+    ] = None
+    letterhead: OfficeLetterhead | None = None
     office_address: Annotated[Line | None, Field(description="Line under the letterhead")] = None
 
 
 class SktmPolicyRead(Read):
-    """A region's own settings; null is inherited."""
+    """A region's own settings from `effective_from` on; null is inherited. The newest until a day holds on it."""
 
     id: UUID
     region_code: str
+    effective_from: date
     classification: str | None
     unit_code: str | None
     number_pattern: str | None
     validity_months: int | None
     signatories: list[str] | None
     visit_required: bool | None
-    documents: dict[str, list[str]] | None
+    visit_required_for: dict[str, bool] | None
+    stamped_statement: bool | None
+    documents: dict[str, list[Any]] | None
+    letterhead: dict[str, Any] | None
     office_address: str | None
     version: int
     created_at: datetime
     updated_at: datetime
 
 
-class EffectivePolicy(Read):
-    """What holds in a region, and for each value the region it comes from (or `default`).
+class PlannedChange(Read):
+    """A day on which settings of this region, or of one above it, change."""
 
-    `version` is that of the region's own settings, null when it has none.
+    region_code: str
+    effective_from: date
+
+
+class EffectivePolicy(Read):
+    """What holds in a region on a day, and for each value the region it comes from (or `default`).
+
+    With `effective=false`, only what the region sets itself. `version` guards the region's own settings, those of later
+    days included; null when it has none.
     """
 
     region_code: str
+    on: date
     version: int | None
     values: dict[str, Any]
     origins: dict[str, str]
+    planned: list[PlannedChange]

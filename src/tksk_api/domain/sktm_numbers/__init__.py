@@ -1,0 +1,1 @@
+"""The register of an issuer's letter numbers, those without a letter included."""
