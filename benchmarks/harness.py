@@ -60,7 +60,7 @@ _FIRST = (
     "Rudi",
 )
 _LAST = ("Rahmawati", "Santoso", "Wahyuni", "Saputra", "Lestari", "Hidayat", "Permata", "Wijaya", "Kurniawan", "Utami")
-_CATEGORIES = ("fakir_miskin", "lansia_terlantar", "penyandang_disabilitas", "korban_bencana_alam")
+_CATEGORIES = ("fakir_miskin", "lansia_terlantar", "pemulung", "korban_bencana_alam")
 
 
 class BenchmarkError(RuntimeError):

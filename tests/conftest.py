@@ -26,7 +26,8 @@ from tksk_api.main import create_app
 from tksk_api.security.crypto import create_key_file
 from tksk_api.settings import Settings
 
-KEPT_TABLES = ("regions", "programs", "agencies", "alembic_version", "rate_limits")
+KEPT_TABLES = ("regions", "programs", "program_versions", "agencies", "alembic_version", "rate_limits")
+_LAST_VERSION = "SELECT max(v.number) FROM program_versions v WHERE v.program_code = p.code"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "250"}
 
 
@@ -100,6 +101,7 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         reveals_per_hour=1_000_000,
         letters_per_hour=1_000_000,
         seal_seconds=0,
+        job_seconds=0,
     )
 
 
@@ -122,7 +124,10 @@ async def _owner(owner_url: str) -> AsyncIterator[tuple[Any, str]]:
     )
     # DELETE is cheaper than TRUNCATE on tables that hold a few rows; replica mode skips triggers and keys.
     empty = ["SET session_replication_role = replica", *(f"DELETE FROM {row['relname']}" for row in rows)]
-    empty += ["DELETE FROM agencies WHERE created_by IS NOT NULL", "SET session_replication_role = origin"]
+    empty += ["DELETE FROM agencies WHERE created_by IS NOT NULL"]
+    empty += ["DELETE FROM program_versions WHERE created_by IS NOT NULL"]
+    empty += [f"UPDATE programs p SET version = ({_LAST_VERSION}) WHERE version <> ({_LAST_VERSION})"]
+    empty += ["SET session_replication_role = origin"]
     yield connection, "; ".join(empty)
     await connection.close()
 

@@ -306,6 +306,101 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Seseorang dengan NIK ini sudah terdaftar. Cari dahulu; bila tidak tampak, hubungi dinas sosial.",
         "Somebody with this NIK is already registered. Search first; if nobody is shown, ask the social office.",
     ),
+    "merged": ProblemText(
+        409,
+        "Data ini sudah digabung",
+        "The record was merged",
+        "Dua data satu orang sudah digabung; yang berlaku sekarang {merged_into}. Buka data itu, lalu ulangi di sana.",
+        "Two records of one person were merged; {merged_into} stands for both now. Open that one and repeat it there.",
+    ),
+    "merge_two_niks": ProblemText(
+        409,
+        "Dua NIK yang sudah diperiksa",
+        "Two verified NIKs",
+        "Keduanya punya NIK berbeda yang sudah diperiksa; satu orang punya satu NIK seumur hidup. Bila ini memang satu "
+        "orang, minta dinas sosial membetulkan NIK yang salah dahulu; bila bukan, tolak pasangan ini.",
+        "Both have a verified NIK, and they differ; a person has one NIK for life. If this is one person, have the "
+        "social office correct the wrong one first; if not, dismiss the pair.",
+    ),
+    "merge_one_deceased": ProblemText(
+        409,
+        "Yang satu tercatat meninggal",
+        "One of them is recorded as deceased",
+        "Periksa dahulu: bila ini satu orang, catat kematian pada data yang lain juga (atau batalkan bila keliru), lalu "
+        "ulangi.",
+        "Make sure first: if this is one person, record the death on the other too (or take it back if it is wrong), "
+        "then repeat.",
+    ),
+    "merge_conflict": ProblemText(
+        409,
+        "Keduanya memiliki yang hanya boleh satu",
+        "Both have what one person has once",
+        "Kedua data masing-masing memiliki {records} yang masih berjalan. Akhiri atau batalkan salah satunya, lalu "
+        "ulangi.",
+        "Both records have {records} that are running. End or cancel one of the two, then repeat.",
+    ),
+    "not_merged": ProblemText(
+        409,
+        "Data ini tidak sedang digabung",
+        "The record is not merged",
+        "Tidak ada penggabungan yang dapat dibatalkan pada data ini.",
+        "There is no merge of this record to take back.",
+    ),
+    "unmerge_too_late": ProblemText(
+        409,
+        "Sudah lewat 30 hari",
+        "More than 30 days have passed",
+        "Penggabungan dapat dibatalkan dalam {days} hari. Bila memang dua orang, daftarkan yang satu sebagai orang baru.",
+        "A merge can be taken back within {days} days. If these are two people after all, register one of them anew.",
+    ),
+    "unmerge_nik_taken": ProblemText(
+        409,
+        "NIK sudah dipakai data lain",
+        "Another record has the NIK by now",
+        "NIK data yang akan dipisahkan kini ada pada data lain. Lepaskan NIK di sana dahulu, lalu ulangi.",
+        "The NIK of the record that would come back stands on another one now. Take it off there first, then repeat.",
+    ),
+    "duplicate_elsewhere": ProblemText(
+        409,
+        "Separuh pasangan ada di kantor lain",
+        "One half belongs to another office",
+        "Orang yang satu terdaftar di luar wilayah Anda. Minta {office} memeriksa pasangan ini.",
+        "One of the two is registered outside your area. Ask {office} to look at this pair.",
+    ),
+    "nik_of_deceased": ProblemText(
+        409,
+        "NIK milik orang yang tercatat meninggal",
+        "The NIK belongs to somebody recorded as deceased",
+        "Orang dengan NIK ini terdaftar di wilayah Anda dan tercatat meninggal. Bila ia masih hidup, batalkan catatan "
+        "kematiannya; bila NIK salah ketik, betulkan lalu kirim ulang.",
+        "The person with this NIK is registered in your area and recorded as deceased. If they are alive, take the "
+        "record of the death back; if the NIK is mistyped, correct it and send again.",
+    ),
+    "nik_verified": ProblemText(
+        409,
+        "NIK sudah diperiksa",
+        "The NIK has been verified",
+        "NIK yang sudah diperiksa pada dokumen hanya dibetulkan oleh dinas sosial kabupaten/kota. Sampaikan kepada "
+        "mereka, dengan dokumennya.",
+        "A NIK that was checked against a paper is corrected by the social office of the regency alone. Bring it to "
+        "them, with the paper.",
+    ),
+    "beneficiary_deceased": ProblemText(
+        409,
+        "Orang ini tercatat meninggal",
+        "The person is recorded as deceased",
+        "Untuk orang yang meninggal tidak dibuat permohonan, rujukan, kunjungan atau penetapan PPKS baru; keluarganya "
+        "mengajukan atas namanya sendiri. Bila ia masih hidup, batalkan dahulu catatan kematiannya.",
+        "Nothing new is applied for, referred, visited or assessed for a person who died; the family applies in its own "
+        "name. If they are alive, first take the record of the death back.",
+    ),
+    "assessment_active": ProblemText(
+        409,
+        "Kategori ini sedang berlaku",
+        "The category is active already",
+        "Orang atau keluarga ini sudah berada dalam kategori tersebut. Akhiri penetapan itu dahulu, atau biarkan.",
+        "The person or family is in this category already. Close that assessment first, or leave it.",
+    ),
     "username_taken": ProblemText(
         409,
         "Nama pengguna sudah dipakai",
@@ -343,12 +438,48 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Pemohon atau tanggungan diubah, pindah, meninggal atau ditarik. Kembalikan permohonan untuk diperiksa ulang.",
         "The applicant or a dependant was changed, moved, died or was withdrawn. Return the application to be checked.",
     ),
+    "proposal_outdated": ProblemText(
+        409,
+        "Usulan sudah usang",
+        "The proposal is outdated",
+        "Data orang ini sudah berubah sejak kunjungan, atau kunjungan yang lebih baru menyatakan lain. Bandingkan dengan "
+        "data sekarang; bila masih berbeda, perbaiki langsung atau catat pada kunjungan berikutnya.",
+        "The person's record has changed since the visit, or a newer visit says otherwise. Compare it with what is "
+        "registered now; if it still differs, correct that directly or note it at the next visit.",
+    ),
+    "family_differs": ProblemText(
+        409,
+        "Keluarganya belum diperbaiki",
+        "The family was not corrected yet",
+        "Terdaftar {registered} tanggungan, pada kunjungan {seen}. Tambahkan atau keluarkan anggota keluarga dahulu, lalu "
+        "terima usulan ini; atau tolak dengan alasannya.",
+        "{registered} dependants are registered, {seen} were seen. Add or remove members of the family first, then accept "
+        "this proposal; or reject it with the reason.",
+    ),
     "still_in_use": ProblemText(
         409,
         "Masih dipakai",
         "Still in use",
         "Orang ini memiliki permohonan, surat atau rujukan yang berjalan, atau ditahan demi hukum. Akhiri itu dahulu.",
         "This person has a running application, letter or referral, or a legal hold. End that first.",
+    ),
+    "already_in_family": ProblemText(
+        409,
+        "Sudah menjadi anggota keluarga lain",
+        "Already in another family",
+        "Seseorang hanya berada dalam satu keluarga. Keluarkan dahulu dari keluarga itu atau pisahkan keluarganya; bila "
+        "keluarga itu tidak tampak, hubungi dinas sosial.",
+        "A person is in one family only. Remove them from that family first, or split it; if you do not see that family, "
+        "ask the social office.",
+    ),
+    "snapshot_exists": ProblemText(
+        409,
+        "Desil hari itu sudah tercatat",
+        "That day's decile is on record",
+        "Sumber ini sudah mengatakan hal lain tentang keluarga ini pada tanggal itu, dan catatan tidak diubah. Kirim "
+        "koreksi dengan tanggalnya sendiri.",
+        "This source has said something else of the family on that day, and what was said is not changed. Send the "
+        "correction with its own day.",
     ),
     "processing_restricted": ProblemText(
         409,
@@ -523,6 +654,15 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "invalid": ("Nilai tidak sah.", "The value is not valid."),
     "in_future": ("Tidak boleh di masa depan.", "Must not be in the future."),
     "too_old": ("Terlalu lama di masa lalu.", "Too far in the past."),
+    "only_when_overridden": (
+        "Hanya bila consent overridden; hilangkan.",
+        "Only when consent is overridden; leave it out.",
+    ),
+    "same_agency": ("Rujukan ini sudah pada instansi itu.", "The referral is with that agency already."),
+    "deadline_passed": (
+        "Batas waktu aktivasi {end} sudah lewat; ajukan rujukan baru.",
+        "The last day to activate it was {end}; refer the person anew.",
+    ),
     "before_start": ("Harus sesudah waktu mulai.", "Must be after the start."),
     "too_long_span": ("Rentang waktu terlalu panjang.", "The span of time is too long."),
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
@@ -562,6 +702,26 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Tanpa bertemu siapa pun tidak ada kesimpulan; hilangkan.",
         "Without meeting anybody there is no finding; leave it out.",
     ),
+    "sensitive_not_proposed": (
+        "Kategori yang peka tidak diusulkan di sini; catat sebagai asesmen PPKS.",
+        "A sensitive category is not proposed here; record it as a PPKS assessment.",
+    ),
+    "form_not_taken": (
+        "Formulir versi ini tidak ada atau tidak dipakai pada hari kunjungan; yang berlaku versi {current}.",
+        "There is no such version of the form, or not on the day of the visit; in force is version {current}.",
+    ),
+    "not_on_form": (
+        "Tidak ada pada formulir versi {version}; kirim form_version yang memuatnya.",
+        "Not on version {version} of the form; send the form_version that has it.",
+    ),
+    "coordinates_swapped": (
+        "Lintang (lat) dan bujur (lon) tampaknya tertukar.",
+        "Latitude (lat) and longitude (lon) seem to be swapped.",
+    ),
+    "visit_superseded": (
+        "Ada kunjungan yang lebih baru; gunakan kunjungan terbaru orang ini (GET /v1/visits?current=true).",
+        "There is a newer visit; use this person's newest one (GET /v1/visits?current=true).",
+    ),
     "district_or_village_required": (
         "Harus kode kecamatan atau desa/kelurahan.",
         "Must be a district or village code.",
@@ -588,7 +748,59 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Kunjungan menyimpulkan tidak layak; tolak permohonan atau kunjungi kembali.",
         "The visit found the person not eligible; reject the application or visit again.",
     ),
+    "name_symbols": (
+        "Nama ditulis dengan huruf, tanpa emoji dan lambang.",
+        "A name is written in letters, without emoji and symbols.",
+    ),
+    "sensitive_category": (
+        "Kategori ini bersifat khusus: hanya TKSK dan dinas sosial kabupaten/kota yang mencatatnya. Sampaikan kepada "
+        "mereka.",
+        "This category is a sensitive one: only the TKSK and the social office of the regency record it. Tell them.",
+    ),
+    "category_unit": (
+        "Kategori ini bukan untuk {unit}; kirim {expected}.",
+        "This category is not one of a {unit}; send {expected}.",
+    ),
+    "one_of_these": ("Isi salah satu saja.", "Give one of them only."),
+    "only_for_groups": ("Hanya untuk kelompok dan komunitas.", "Only for groups and communities."),
+    "before_birth": ("Sebelum tanggal lahir orangnya.", "Before the person was born."),
+    "head_missing": (
+        "Satu anggota harus menjadi kepala keluarga (head_of_family).",
+        "One member has to be the head (head_of_family).",
+    ),
+    "second_head": (
+        "Keluarga ini sudah memiliki kepala; gunakan change-head.",
+        "The family has a head already; use change-head.",
+    ),
+    "head_needed": (
+        "Yang keluar adalah kepala keluarga: sebutkan anggota lain sebagai penggantinya.",
+        "The head is leaving: name another member as successor.",
+    ),
+    "not_the_head": (
+        "Yang keluar bukan kepala keluarga; hilangkan penggantinya.",
+        "It is not the head who leaves; leave the successor out.",
+    ),
+    "nobody_left": (
+        "Tidak ada anggota yang tinggal; gunakan move atau card untuk seluruh keluarga.",
+        "Nobody would stay behind; use move or card for the whole family.",
+    ),
+    "already_in_family": (
+        "Sudah menjadi anggota keluarga lain; keluarkan dahulu atau pisahkan keluarga itu.",
+        "Is in another family already; remove them there or split that family first.",
+    ),
     "deceased_person": ("Orang ini tercatat meninggal.", "This person is recorded as deceased."),
+    "merged_person": (
+        "Data ini sudah digabung ke {merged_into}; kirim id itu.",
+        "This record was merged into {merged_into}; send that id.",
+    ),
+    "not_lacking": (
+        "Data yang tetap sudah memiliki isian ini; hilangkan dari take.",
+        "The record that stands has this already; leave it out of take.",
+    ),
+    "nothing_to_take": (
+        "Data yang digabung tidak memiliki isian ini; hilangkan dari take.",
+        "The record that is merged does not have this; leave it out of take.",
+    ),
     "visit_other_person": ("Kunjungan ini untuk orang lain.", "The visit was to somebody else."),
     "pattern_placeholders": (
         "Pola nomor harus memuat {{sequence}} dan {{year}}.",
@@ -601,6 +813,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "application_other_person": (
         "Permohonan SKTM ini milik orang lain.",
         "This SKTM application is somebody else's.",
+    ),
+    "nothing_to_replace": (
+        "Permohonan itu tidak mempunyai surat yang masih dapat diganti dari desa yang sama.",
+        "That application has no letter of the same village that can still be replaced.",
     ),
     "partner_inactive": ("Mitra ini sudah tidak aktif.", "This partner is no longer active."),
     "unit_mismatch": ("Jenis mitra ini adalah {unit}.", "This type of partner is a {unit}."),
@@ -616,6 +832,11 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "not_an_officer": ("Harus pengguna aktif dengan peran tksk.", "Must be an active user with the role tksk."),
     "only_for_acting": ("Hanya untuk penugasan acting; hilangkan.", "Only for acting cover; leave it out."),
     "cover_too_long": ("Paling lama {max} hari.", "At most {max} days."),
+    "number_given": (
+        "Nomor sampai {last} sudah dipakai. Isi nomor sesudahnya.",
+        "Numbers up to {last} are given already. Give a later one.",
+    ),
+    "too_many_numbers": ("Paling banyak {max} nomor sekali batal.", "At most {max} numbers at once."),
     "in_past": ("Hari ini atau sesudahnya.", "Today or later."),
     "after_end": ("Penugasan sudah berakhir pada {end}.", "It ends on {end} already."),
     "one_owner": (

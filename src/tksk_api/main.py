@@ -17,6 +17,8 @@ from tksk_api.database.session import session_factory
 from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
 from tksk_api.domain.audit.service import sealing
+from tksk_api.domain.jobs.worker import working
+from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.http import problems
 from tksk_api.http.dependencies import House
 from tksk_api.http.edge import Edge, Guard, Origins, origins_policy
@@ -25,6 +27,7 @@ from tksk_api.http.rate import RateLimits, quotas
 from tksk_api.http.routing import body_limits
 from tksk_api.routers import operations
 from tksk_api.security.crypto import load_key_file
+from tksk_api.security.letter_signing import LetterKeys
 from tksk_api.security.passwords import Passwords
 from tksk_api.security.signing import SigningKeys
 from tksk_api.security.tokens import Tokens
@@ -61,10 +64,20 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
             passwords=passwords,
             metrics=metrics,
             limits=RateLimits(keyring, quotas(settings)),
+            look_ups=LookUps(),
+            letter_keys=LetterKeys(keyring.letters, settings.key_file),
             vault=Vault(settings),
             inspectors=(inspectors := Inspectors(settings.attachment_workers, settings.attachment_queue)),
         )
-        async with app.state.house.limits.shared(engine), sealing(sessions, settings.seal_seconds):
+        house = app.state.house
+        handlers = {kind: handler for service in chosen.values() for kind, handler in service.jobs.items()}
+        chores = [chore for service in chosen.values() for chore in service.chores]
+        async with (
+            house.limits.shared(engine),
+            house.look_ups.shared(engine),
+            sealing(sessions, settings.seal_seconds),
+            working(sessions, handlers, chores, settings.job_seconds),
+        ):
             yield
         inspectors.close()
         passwords.close()

@@ -125,4 +125,5 @@ class Settings(BaseSettings):
     attachment_queue: int = Field(default=400, ge=1, description="uploads that may wait for one of them")
     attachment_quota_bytes: int = Field(default=50 * 1024**3, ge=0, description="per regency")
     seal_seconds: int = Field(default=60, ge=0, description="how often the access log is sealed; 0: not by this server")
+    job_seconds: float = Field(default=1.0, ge=0, description="how often this server looks for jobs; 0: never")
     metrics_token: SecretStr | None = None

@@ -26,6 +26,9 @@ VILLAGE_PATTERN = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.[123][0-9]{3}$"
 _MOST_LINES = 60
 _MOST_MARKS = 30  # on one letter: what UAX #15 §13 allows; putting them in order takes time by the square
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+_NOT_IN_NAMES = frozenset({"So", "Sm", "Sc", "Sk", "Co", "Cn"})
+_APOSTROPHES = frozenset("`\u00b4")  # typed for one, and counted among the symbols
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -110,6 +113,25 @@ def _readable(value: str) -> str:
     if value.count("\n") >= _MOST_LINES:
         raise PydanticCustomError("too_many_lines", "too many lines", {"max": _MOST_LINES})
     return without_identity_number(value)
+
+
+class CleanedName(str):
+    """A name out of which something that nobody sees was taken; whoever keeps it says so."""
+
+    __slots__ = ()
+
+
+def clean_name(value: str) -> str:
+    """A person's name without what is not seen in it (zero width, joiners, direction marks: Unicode Cf, and variation
+    selectors), blanks single. Any script will do, one letter and one word are names, and apostrophes are letters.
+
+    Raises name_symbols for emoji, mathematics, currency and what is in no script.
+    """
+    seen = "".join(c for c in value if unicodedata.category(c) != "Cf" and c not in _VARIATION_SELECTORS)
+    name = " ".join(seen.split())
+    if any(unicodedata.category(c) in _NOT_IN_NAMES and c not in _APOSTROPHES for c in name):
+        raise PydanticCustomError("name_symbols", "symbols in a name")
+    return CleanedName(name) if len(seen) < len(value) else name
 
 
 def without_identity_number(value: str) -> str:
@@ -229,6 +251,13 @@ Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$"),
     AfterValidator(_readable),
+]
+PersonName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\n\t]*$"),
+    AfterValidator(clean_name),
+    AfterValidator(_readable),
+    Field(examples=["Siti Rahmawati"]),
 ]
 Note = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_readable)

@@ -504,6 +504,12 @@ async def test_districts_without_a_holder_are_listed_with_since_when_and_who_cov
         "region_name": "Tanjungkarang Barat",
         "regency_name": "Bandar Lampung",
         "vacant_since": "2026-01-01",
+        "last_holder": {
+            "user_id": str(cover.user_id),
+            "user_name": "Wayan Contoh",
+            "until": "2025-12-31",
+            "end_reason": None,
+        },
         "acting": [{"user_id": str(cover.user_id), "user_name": "Wayan Contoh", "until": on(30)}],
     }
     assert (open_ones[SUKARAME]["vacant_since"], open_ones[SUKARAME]["acting"]) == (None, [])

@@ -24,7 +24,7 @@ URL = "/v1/referrals"
 BPJS = agency_id("18.71:bpjs_office")
 DINSOS = agency_id("18.71:social_service_office")
 TODAY = datetime.now(ZoneInfo("Asia/Jakarta")).date()
-PAPER = [{"kind": "ktp", "attachment_id": None, "shown_physically": True}]
+PAPER = [{"kind": kind, "attachment_id": None, "shown_physically": True} for kind in ("ktp", "family_card")]
 BODIES = {
     "request-documents": {"documents": [{"kind": "sktm", "note": "asli"}], "note": "Mohon dilengkapi"},
     "supply-documents": {"documents": [{"kind": "sktm", "shown_physically": True}]},
@@ -34,6 +34,7 @@ BODIES = {
     "activate": {"active_from": str(TODAY)},
     "end": {"ended_on": str(TODAY + timedelta(days=30)), "reason_code": "graduated"},
     "cancel": {"note": "Salah program"},
+    "transfer": {"agency_id": str(DINSOS), "reason": "Ditangani dinas sosial"},
 }
 
 
@@ -105,7 +106,7 @@ async def test_agency_answers_a_referral_from_receipt_to_the_end_of_the_benefit(
     assert asked["requested_documents"] == [{"kind": "sktm", "note": "asli"}]
     supplied = await step(tksk, url, "supply-documents")
     assert (supplied["status"], supplied["requested_documents"]) == ("under_review", [])
-    assert [document["kind"] for document in supplied["documents"]] == ["ktp", "sktm"]
+    assert [document["kind"] for document in supplied["documents"]] == ["ktp", "family_card", "sktm"]
     waiting = await step(bpjs, url, "waitlist")
     assert (waiting["reason_code"], waiting["reference_number"]) == ("quota_full", None)
     approved = await step(bpjs, url, "approve")
@@ -174,7 +175,9 @@ async def test_draft_is_corrected_by_merge_patch(as_):
     tksk = await as_("tksk", PANJANG)
     url = f"{URL}/{(await add_referral(tksk))['id']}"
     changed = await tksk.patch(
-        url, json={"agency_id": str(DINSOS), "documents": [], "consent": "overridden"}, headers={"If-Match": '"v1"'}
+        url,
+        json={"agency_id": str(DINSOS), "documents": [], "consent": "overridden", "consent_reason": "Tidak sadar"},
+        headers={"If-Match": '"v1"'},
     )
     assert changed.status_code == 200, changed.text
     assert (changed.json()["agency_name"], changed.json()["documents"]) == ("Dinas Sosial Kota Bandar Lampung", [])
@@ -478,7 +481,9 @@ async def test_only_its_maker_or_the_tksk_cancels_a_referral(as_):
 async def test_list_is_filtered_and_its_pages_are_complete(as_):
     tksk = await as_("tksk", PANJANG)
     drafts = [await add_referral(tksk) for _ in range(3)]
-    sent = await add_referral(tksk, program="pip", agency_id=str(agency_id("18.71:education_office")))
+    school = [{**PAPER[1], "kind": kind} for kind in ("family_card", "school_letter", "kip_card")]
+    office = str(agency_id("18.71:education_office"))
+    sent = await add_referral(tksk, program="pip", agency_id=office, documents=school)
     await step(tksk, f"{URL}/{sent['id']}", "submit")
     for query in (
         "status=submitted",

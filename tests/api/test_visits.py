@@ -1,16 +1,20 @@
-"""Planning, changing and completing home visits."""
+"""Planning, changing, cancelling and completing home visits; which one holds; what is taken along on paper."""
 
 import asyncio
+import io
 import json
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import pypdf
 import pytest
 
 from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of
+from sktm_flow import BASE_DOCUMENTS, application
 from tksk_api.domain.regions import service as regions
+from tksk_api.domain.visit_forms.forms import FORMS
 from tksk_api.domain.visits.schemas import PovertyEvidenceRead
 
 URL = "/v1/visits"
@@ -82,11 +86,15 @@ async def test_officer_plans_a_visit_and_reads_it(as_):
         "notes": "Rumah biru di belakang masjid",
         "outcome": None,
         "finding": None,
+        "form_version": max(FORMS),
         "evidence": NOTHING_SEEN,
         "reasons": [],
         "attachment_ids": [],
         "completed_at": None,
         "completed_by": None,
+        "cancel_reason": None,
+        "superseded_by": None,
+        "warnings": [],
         "version": 1,
         **times,
     }
@@ -120,7 +128,7 @@ async def test_officer_completes_a_visit_with_what_was_seen(as_, owner):
     assert done.status_code == 200, done.text
     assert done.headers["ETag"] == '"v2"'
     body = done.json()
-    assert body["evidence"] == evidence
+    assert body["evidence"] == {**NOTHING_SEEN, **evidence}
     assert (body["status"], body["outcome"], body["finding"]) == ("completed", "met", "eligible")
     assert body["reasons"] == ["no_fixed_income"]
     assert body["completed_at"] is not None
@@ -443,3 +451,278 @@ async def test_every_read_of_a_visit_leaves_an_access_row_about_the_person(as_, 
     )
     assert [row["operation"] for row in rows] == ["get_visit", "list_visits"]
     assert all([str(i) for i in row["subject_ids"]] == [planned["beneficiary_id"]] for row in rows)
+
+
+# ---- forms -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_phone_draws_the_form_without_signing_in(client):
+    versions = (await client.get("/v1/visit-forms")).json()["items"]
+    assert [form["version"] for form in versions] == sorted(FORMS, reverse=True)
+    read = await client.get("/v1/visit-forms/2")
+    form = read.json()
+    fields = {field["name"]: field for field in form["fields"]}
+    assert {section["code"] for section in form["sections"]} == {field["section"] for field in fields.values()}
+    assert fields["toilet"]["choices"][0] == {
+        "code": "private",
+        "label_id": "Ada, digunakan keluarga sendiri",
+        "label_en": fields["toilet"]["choices"][0]["label_en"],
+    }
+    assert (fields["dependants"]["maximum"], fields["dependants"]["choices"]) == (50, [])
+    kept = await client.get("/v1/visit-forms/2", headers={"If-None-Match": read.headers["ETag"]})
+    assert (kept.status_code, kept.content) == (304, b"")
+    assert (await client.get("/v1/visit-forms/77")).status_code == 404
+    assert first_error(await client.get("/v1/visit-forms/0"))[1] == "out_of_range"
+
+
+async def test_a_visit_answers_the_form_of_its_day_or_an_older_one_that_a_phone_still_had(as_):
+    tksk = await as_("tksk", PANJANG)
+    person = await add_person(tksk)
+    before = FORMS[2].valid_from - timedelta(days=1)
+    old = await add_visit(tksk, person, visited_on=before.isoformat())
+    named = await add_visit(tksk, person, form_version=1)
+    assert (old["form_version"], named["form_version"]) == (1, 1)
+    for wrong in (99, 2):
+        body = visit(person, visited_on=before.isoformat(), form_version=wrong)
+        assert first_error(await tksk.post(URL, json=body)) == ("/form_version", "form_not_taken")
+    url = f"{URL}/{named['id']}/complete"
+    newer = outcome(evidence={"land_area_m2": 12.5})
+    assert first_error(await tksk.act(url, newer)) == ("/evidence/land_area_m2", "not_on_form")
+    done = await tksk.act(url, {**newer, "form_version": 2})
+    assert (done.json()["form_version"], done.json()["evidence"]["land_area_m2"]) == (2, 12.5)
+    late = await tksk.act(f"{URL}/{old['id']}/complete", outcome())
+    assert (late.status_code, late.json()["form_version"]) == (200, 1)
+    assert late.json()["evidence"]["large_livestock"] is None
+
+
+async def test_a_printed_form_goes_with_the_visit_to_another_day(as_):
+    tksk = await as_("tksk", PANJANG)
+    before = (FORMS[2].valid_from - timedelta(days=1)).isoformat()
+    later = await add_visit(tksk, visited_on=before)
+    earlier = await add_visit(tksk)
+    seen = {"If-Match": '"v1"'}
+    moved = await tksk.patch(f"{URL}/{later['id']}", json={"visited_on": day()}, headers=seen)
+    assert moved.json()["form_version"] == 1
+    back = await tksk.patch(f"{URL}/{earlier['id']}", json={"visited_on": before}, headers=seen)
+    assert back.json()["form_version"] == 1  # the second one had not begun
+
+
+@pytest.mark.parametrize(
+    ("field", "content", "code"),
+    [
+        ("floor_area_m2", b"1e400", None),
+        ("floor_area_m2", b"NaN", None),
+        ("floor_area_m2", b"10000.1", "out_of_range"),
+        ("savings", b"1000000000001", "out_of_range"),
+        ("savings", b"99999999999999999999999999999999", None),
+        ("large_livestock", b"-1", "out_of_range"),
+        ("large_livestock", b"1.0", "wrong_type"),
+        ("aid_received", b'["pkh","pkh"]', "duplicate_entry"),
+        ("aid_received", b'{"pkh":true}', "wrong_type"),
+        ("toilet", b'["own"]', "wrong_type"),
+        ("toilet", b'"' + b"x" * 65 + b'"', "bad_format"),
+    ],
+)
+async def test_a_hostile_answer_is_refused(as_, field, content, code):
+    tksk = await as_("tksk", PANJANG)
+    url = f"{URL}/{(await add_visit(tksk))['id']}/complete"
+    body = b'{"outcome":"met","finding":"eligible","evidence":{"' + field.encode() + b'":' + content + b"}}"
+    answer = await tksk.post(url, content=body, headers={"If-Match": '"v1"', "Content-Type": "application/json"})
+    if code is None:
+        assert (answer.status_code, code_of(answer)) == (400, "malformed_request")
+    else:
+        pointer, said = first_error(answer)
+        assert (pointer.startswith(f"/evidence/{field}"), said) == (True, code)
+
+
+# ---- outcomes, places, and which visit holds -------------------------------------------------------------------------
+
+
+async def test_a_planned_visit_is_cancelled_with_its_reason(as_, owner):
+    tksk, head = await as_("tksk", PANJANG), await as_("village_head", SRENGSEM)
+    planned = await add_visit(tksk)
+    url = f"{URL}/{planned['id']}"
+    assert first_error(await tksk.act(f"{url}/cancel", {"reason": "x"})) == ("/reason", "too_short")
+    denied = await head.post(f"{url}/cancel", json={"reason": "Sudah pindah"}, headers={"If-Match": '"v1"'})
+    assert code_of(denied) == "permission_denied"
+    assert code_of(await tksk.post(f"{url}/cancel", json={"reason": "Sudah pindah"})) == "precondition_required"
+    done = await tksk.act(f"{url}/cancel", {"reason": "Sudah pindah"})
+    assert (done.status_code, done.json()["status"], done.json()["cancel_reason"]) == (200, "cancelled", "Sudah pindah")
+    again = await tksk.act(f"{url}/complete", outcome())
+    assert (code_of(again), again.json()["allowed_actions"]) == ("transition_refused", [])
+    completed = await add_visit(tksk)
+    await tksk.act(f"{URL}/{completed['id']}/complete", outcome())
+    assert code_of(await tksk.act(f"{URL}/{completed['id']}/cancel", {"reason": "Terlambat"})) == "transition_refused"
+    note = "SELECT note FROM transitions WHERE entity_id = $1"
+    assert await owner.fetchval(note, UUID(planned["id"])) == "Sudah pindah"
+
+
+async def found(tksk: Any, person: dict[str, Any], on: int, **over: Any) -> str:
+    """A completed visit of a day; returns its id."""
+    planned = await add_visit(tksk, person, visited_on=day(on))
+    done = await tksk.act(f"{URL}/{planned['id']}/complete", outcome(**over))
+    assert done.status_code == 200, done.text
+    return str(planned["id"])
+
+
+async def test_the_newest_finding_speaks_for_the_person_whenever_it_arrives(as_):
+    tksk = await as_("tksk", PANJANG)
+    person, neighbour = await add_person(tksk), await add_person(tksk)
+    first = await found(tksk, person, -9)
+    third = await found(tksk, person, -2)
+    second = await found(tksk, person, -5)  # a phone that was offline sends it late
+    closed = await found(tksk, person, 0, outcome="nobody_home", finding=None)
+    theirs = await found(tksk, neighbour, -9)
+
+    async def superseded() -> dict[str, Any]:
+        return {item["id"]: item["superseded_by"] for item in (await tksk.get(URL)).json()["items"]}
+
+    assert await superseded() == {first: second, second: third, third: None, closed: None, theirs: None}
+    current = (await tksk.get(f"{URL}?current=true")).json()["items"]
+    assert {item["id"] for item in current} == {third, theirs}
+    others = (await tksk.get(f"{URL}?current=false&beneficiary_id={person['id']}")).json()["items"]
+    assert {item["id"] for item in others} == {first, second, closed}
+    same_day = await found(tksk, person, -2, finding="needs_assessment")
+    assert (await superseded())[third] == same_day
+
+
+async def test_a_visit_elsewhere_supersedes_too(as_):
+    west, there = await as_("tksk", PANJANG), await as_("tksk", AMPENAN)
+    person = await add_person(west)
+    before = await found(west, person, -4)
+    move = {"village_code": AMPENAN_VILLAGE, "reason": "Ikut suami bekerja"}
+    await west.act(f"/v1/beneficiaries/{person['id']}/move", move)
+    after = await found(there, person, -1)
+    assert (await west.get(f"{URL}/{before}")).json()["superseded_by"] == after
+
+
+async def test_findings_at_once_leave_one_that_holds(as_, owner):
+    tksk = await as_("tksk", PANJANG)
+    person = await add_person(tksk)
+    planned = [await add_visit(tksk, person, visited_on=day(-number)) for number in range(4)]
+    urls = [f"{URL}/{item['id']}/complete" for item in planned]
+    answers = await asyncio.gather(*(tksk.act(url, outcome(), version=1) for url in urls))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    rows = await owner.fetch("SELECT id, superseded_by FROM visits ORDER BY visited_on DESC")
+    assert [row["superseded_by"] for row in rows] == [None, *(row["id"] for row in rows[:-1])]
+
+
+async def test_a_superseded_visit_carries_no_verification(as_):
+    tksk, clerk = await as_("tksk", PANJANG), await as_("village_clerk", SRENGSEM)
+    person = await add_person(tksk)
+    old = await found(tksk, person, -3)
+    new = await found(tksk, person, -1)
+    made = await clerk.post("/v1/sktm-applications", json=application(person["id"]))
+    url = f"/v1/sktm-applications/{made.json()['id']}"
+    documents = [{"kind": kind, "status": "ok"} for kind in BASE_DOCUMENTS]
+    for caller, action, body in ((clerk, "submit", None), (clerk, "check", {"documents": documents})):
+        assert (await caller.act(f"{url}/{action}", body)).status_code == 200
+    refused = await tksk.act(f"{url}/verify", {"visit_id": old, "recommendation": "Layak dibantu."})
+    assert first_error(refused) == ("/visit_id", "visit_superseded")
+    assert (await tksk.act(f"{url}/verify", {"visit_id": new, "recommendation": "Layak dibantu."})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [
+        ({"lat": -5.5006, "lon": 105.337, "accuracy": None}, None),
+        ({"lat": -6.2, "lon": 106.8}, "location_far_away"),
+        ({"lat": 48.85, "lon": 2.35}, "location_outside_indonesia"),
+        ({"lat": 0, "lon": 0}, "location_outside_indonesia"),
+    ],
+)
+async def test_an_odd_place_is_said_and_taken(as_, location, code):
+    tksk = await as_("tksk", PANJANG)
+    planned = await add_visit(tksk, location=location)
+    assert [hint["code"] for hint in planned["warnings"]] == ([code] if code else [])
+    here = {"lat": -5.4992, "lon": 105.3385, "accuracy": 6.5}
+    done = (await tksk.act(f"{URL}/{planned['id']}/complete", outcome(location=here))).json()
+    assert (done["location"], done["warnings"]) == (here, [])
+
+
+async def test_swapped_coordinates_are_named_as_such(as_):
+    tksk = await as_("tksk", PANJANG)
+    swapped = {"lat": 105.337, "lon": -5.5006}
+    body = visit(await add_person(tksk), location=swapped)
+    assert first_error(await tksk.post(URL, json=body)) == ("/location", "coordinates_swapped")
+
+
+async def test_a_no_without_a_reason_is_taken_with_a_hint(as_):
+    tksk = await as_("tksk", PANJANG)
+    for reasons, hints in (([], ["reasons_missing"]), (["sufficient_income"], [])):
+        url = f"{URL}/{(await add_visit(tksk))['id']}/complete"
+        done = await tksk.act(url, outcome(finding="not_eligible", reasons=reasons))
+        assert [hint["code"] for hint in done.json()["warnings"]] == hints
+
+
+# ---- worksheets ------------------------------------------------------------------------------------------------------
+
+
+def text_of(answer: Any) -> str:
+    """The text of a PDF, with every run of white space as one space."""
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf"), answer.text
+    pages = pypdf.PdfReader(io.BytesIO(answer.content)).pages
+    return " ".join(" ".join(page.extract_text().split()) for page in pages)
+
+
+async def test_the_worksheet_names_the_family_and_what_was_seen_last(as_, owner):
+    tksk, head = await as_("tksk", PANJANG, full_name="Rina Wulandari"), await as_("village_head", SRENGSEM)
+    person, child = await add_person(tksk), await add_person(tksk, full_name="Muhammad Rizki")
+    members = [
+        {"beneficiary_id": person["id"], "relationship": "head_of_family"},
+        {"beneficiary_id": child["id"], "relationship": "child"},
+    ]
+    family = {"village_code": SRENGSEM, "address": {"street": "Gang Melati 7"}, "members": members}
+    assert (await tksk.post("/v1/families", json=family)).status_code == 201
+    await found(tksk, person, -30)
+    planned = await add_visit(tksk, person, notes="Rumah biru di belakang masjid")
+    printed = await head.get(f"{URL}/{planned['id']}/worksheet")
+    assert printed.headers["Cache-Control"] == "no-store"
+    text = text_of(printed)
+    for expected in (
+        "Siti Rahmawati",
+        "Muhammad Rizki",
+        "Rina Wulandari",
+        "RT 001 / RW 002",
+        "Kelurahan Srengsem",
+        "Rumah biru di belakang masjid",
+        "850.000 rupiah",
+        planned["id"],
+    ):
+        assert expected in text
+    number = "SELECT nik_last4 FROM beneficiaries WHERE id = $1"
+    assert f"************{await owner.fetchval(number, UUID(person['id']))}" in text
+    rows = await owner.fetch(
+        "SELECT operation, object_id, subject_ids FROM access_log WHERE user_id = $1", head.user_id
+    )
+    assert [(row["operation"], str(row["object_id"])) for row in rows] == [("get_visit_worksheet", planned["id"])]
+    assert {str(subject) for subject in rows[0]["subject_ids"]} == {person["id"], child["id"]}
+
+
+async def test_a_days_worksheets_are_the_officers_own_planned_visits(as_):
+    tksk, cover = await as_("tksk", PANJANG), await as_("tksk", PANJANG)
+    first, second, later, theirs = [
+        await add_person(tksk, full_name=name) for name in ("Aminah", "Basuki", "Citra", "Dewi")
+    ]
+    for caller, person, on in ((tksk, second, 3), (tksk, first, 3), (tksk, later, 4), (cover, theirs, 3)):
+        await add_visit(caller, person, visited_on=day(on))
+    text = text_of(await tksk.get(f"{URL}/worksheets?visited_on={day(3)}"))
+    assert [name in text for name in ("Aminah", "Basuki", "Citra", "Dewi")] == [True, True, False, False]
+    assert (await tksk.get(f"{URL}/worksheets?visited_on={day(5)}")).status_code == 404
+    assert first_error(await tksk.get(f"{URL}/worksheets"))[1] == "missing"
+    assert first_error(await tksk.get(f"{URL}/worksheets?visited_on=kemarin"))[1] == "bad_date"
+
+
+async def test_no_worksheet_of_somebody_elsewhere_gone_or_restricted(as_, owner):
+    tksk, other = await as_("tksk", PANJANG), await as_("tksk", AMPENAN)
+    person = await add_person(tksk)
+    url = f"{URL}/{(await add_visit(tksk, person))['id']}/worksheet"
+    assert (await other.get(url)).status_code == 404
+    await owner.execute("UPDATE beneficiaries SET restricted_at = now() WHERE id = $1", UUID(person["id"]))
+    stopped = await tksk.get(url)
+    assert (stopped.status_code, code_of(stopped)) == (409, "processing_restricted")
+    assert (await tksk.get(f"{URL}/worksheets?visited_on={day()}")).status_code == 404
+    await owner.execute("UPDATE beneficiaries SET restricted_at = NULL WHERE id = $1", UUID(person["id"]))
+    move = {"village_code": AMPENAN_VILLAGE, "reason": "Ikut suami bekerja"}
+    await tksk.act(f"/v1/beneficiaries/{person['id']}/move", move)
+    assert (await tksk.get(url)).status_code == 404

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -20,14 +21,17 @@ PUBLIC = {
     "get_region",
     "list_references",
     "get_reference",
+    "list_visit_forms",
+    "get_visit_form",
     "verify_letter",
+    "sktm_keys",
     "livez",
     "readyz",
 }
 # Collections everybody signed in may read, whatever their region.
 OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "partners", "sktm-policies", "verify"}
 # POST operations that only read: a body instead of a query, because a NIK never stands in an address.
-READS_BY_POST = {"search_beneficiaries"}
+READS_BY_POST = {"search_beneficiaries", "search_families"}
 
 _PATTERN_SAMPLES = (
     "siti",
@@ -103,7 +107,9 @@ class Operation:
         return {**sample(self.body_schema, self.document), **over}
 
     def url(self, **parameters: str) -> str:
-        return self.path.format(**parameters)
+        """The address, with what its query must have."""
+        needed = {p["name"]: sample(p["schema"], self.document) for p in self.query_parameters if p.get("required")}
+        return self.path.format(**parameters) + (f"?{urlencode(needed)}" if needed else "")
 
     def __str__(self) -> str:
         return self.name

@@ -8,6 +8,7 @@ from architecture.specification import Operation, operations
 from architecture.world import attached
 from helpers import AMPENAN, PANJANG, Caller, nik, person
 from sktm_flow import BASE_DOCUMENTS, Offices, application, offices
+from tksk_api.domain.seeds import agency_id
 
 TODAY = str((datetime.now(UTC) + timedelta(hours=7)).date())
 KEY = "Idempotency-Key"
@@ -24,9 +25,12 @@ NOT_ABOUT_PEOPLE = {
     "audit": "rows of the log itself, without anybody's data; reading it is recorded too (tests/api/test_audit.py)",
     "regions": "public reference data",
     "reference": "public reference data",
-    "programs": "public reference data",
+    "visit-forms": "public reference data",
+    "programs": "public reference data; the advice on a person is driven with the referrals",
+    "jobs": "counts of people, whom they do not name",
     "agencies": "public offices",
     "sktm-policies": "rules",
+    "sktm-numbers": "numbers; the letters that bear them are read elsewhere",
     "verify": "the public's question about a paper: it names nobody in full, and nobody is there to be named as asking",
     "livez": "the process",
     "readyz": "the process",
@@ -54,10 +58,14 @@ class Story:
         self.child = await made(clerk, "/v1/beneficiaries", person(nik=None, nik_status="belum_rekam"))
         await self._know(f"/v1/beneficiaries/{self.mother}", number)
         await self._register(clerk)
+        await self._identify(clerk)
+        await self._merge(tksk)
+        await self._assess(tksk)
         await self._lend(number)
         visit = await self._visit(tksk)
         await self._certify(visit)
         await self._refer(tksk)
+        await self._live_together(tksk)
         await self._log(tksk)
         await self._ask()
 
@@ -66,6 +74,7 @@ class Story:
         await got(tksk, "/v1/beneficiaries")
         await got(tksk, url)
         await got(tksk, f"{url}/history")
+        await got(tksk, f"{url}/timeline")
         await got(tksk, f"{url}/statement")
         await sent(tksk, "POST", "/v1/beneficiaries/search", {"nik": number})
         await sent(tksk, "POST", "/v1/beneficiaries/search", {"name": "Siti Rahmawati"})
@@ -86,6 +95,40 @@ class Story:
         away = {"village_code": "18.71.04.1003", "reason": "Pindah ikut suami"}
         await sent(clerk, "POST", f"/v1/beneficiaries/{neighbour}/move", away, version=1)
 
+    async def _identify(self, clerk: Caller) -> None:
+        """Somebody whose number comes later and was mistyped, whose card bears another name, and who is not dead."""
+        url = f"/v1/beneficiaries/{await made(clerk, '/v1/beneficiaries', person(nik=None, nik_status='none'))}"
+        await taken(clerk, f"{url}/attach-nik", {"nik": nik()})
+        await taken(clerk, f"{url}/correct-nik", {"nik": nik(), "reason": "Salah ketik"})
+        await taken(clerk, f"{url}/verify-nik", {"document": "ktp"})
+        await taken(clerk, f"{url}/deceased", {"died_on": "2026-11-01", "source": "neighbourhood"})
+        await sent(clerk, "POST", f"{url}/deceased/undo", {"reason": "Datang sendiri ke kantor"}, version=5)
+        names = f"{url}/document-names"
+        paper = await made(clerk, names, {"document": "jkn_card", "name": "St. Rahmawati"})
+        await got(clerk, names)
+        await sent(clerk, "POST", f"/v1/document-names/{paper}/withdraw", version=1)
+
+    async def _merge(self, tksk: Caller) -> None:
+        """Two records of one person, who turn out to be two and are divided, after another pair was let go."""
+        url, nobody = "/v1/beneficiaries", {"nik": None, "nik_status": "none", "full_name": "Wayan Sudarma"}
+        first, second = [await made(tksk, url, person(**nobody)) for _ in range(2)]
+        await got(tksk, "/v1/duplicates")
+        (pair,) = (await sent(tksk, "GET", f"{url}/{first}/duplicates")).json()["items"]
+        await got(tksk, f"/v1/duplicates/{pair['id']}")
+        await taken(tksk, f"/v1/duplicates/{pair['id']}/dismiss", {"reason": "Saudara kembar"})
+        await taken(tksk, f"/v1/duplicates/{pair['id']}/reopen", {"reason": "Petunjuk baru dari RT"})
+        await taken(tksk, f"{url}/{first}/merge", {"into_id": second, "reason": "Orang yang sama"})
+        await got(tksk, f"{url}/{first}/merges")
+        stands = (await sent(tksk, "GET", f"{url}/{second}")).json()["version"]
+        await sent(tksk, "POST", f"{url}/{first}/unmerge", {"reason": "Ternyata dua orang"}, version=stands)
+
+    async def _assess(self, tksk: Caller) -> None:
+        url = "/v1/ppks-assessments"
+        found = await made(tksk, url, {"beneficiary_id": self.child, "category": "odha"})
+        await got(tksk, url)
+        await got(tksk, f"{url}/{found}")
+        await taken(tksk, f"{url}/{found}/close", {"reason_code": "recorded_in_error"})
+
     async def _lend(self, number: str) -> None:
         reason = {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"}
         grant = await made(self.stranger, "/v1/access-grants", {"nik": number, **reason})
@@ -100,9 +143,22 @@ class Story:
         await got(tksk, f"/v1/visits/{visit}")
         await sent(tksk, "PATCH", f"/v1/visits/{visit}", {"notes": "Rumah papan"}, version=1)
         photo = await self._attach(tksk, visit)
+        await got(tksk, f"/v1/visits/{visit}/worksheet")
+        await got(tksk, "/v1/visits/worksheets?visited_on=2026-11-02")
+        differs = {"birth_place": "Metro", "phone": "081298765432"}
         found = {"outcome": "met", "finding": "eligible", "evidence": {}, "attachment_ids": [photo]}
-        await taken(tksk, f"/v1/visits/{visit}/complete", found)
+        await taken(tksk, f"/v1/visits/{visit}/complete", {**found, "register_differs": differs})
+        another = await made(tksk, "/v1/visits", {"beneficiary_id": self.mother, "visited_on": "2026-11-02"})
+        await taken(tksk, f"/v1/visits/{another}/cancel", {"reason": "Sudah dikunjungi"})
+        await self._decide(tksk, visit)
         return visit
+
+    async def _decide(self, tksk: Caller, visit: str) -> None:
+        url = "/v1/proposals"
+        (first, second) = (await sent(tksk, "GET", f"{url}?visit_id={visit}")).json()["items"]
+        await got(tksk, f"{url}/{first['id']}")
+        await taken(tksk, f"{url}/{first['id']}/accept", {"note": "Sesuai akta"})
+        await taken(tksk, f"{url}/{second['id']}/reject", {"reason": "Nomor lama"})
 
     async def _attach(self, tksk: Caller, visit: str) -> str:
         """A photo of the visit, and an identity card, which is looked at and taken back."""
@@ -119,6 +175,7 @@ class Story:
         issued = f"{url}/{await made(team.clerk, url, application(self.mother, dependants=[self.child]))}"
         await got(team.clerk, url)
         await got(team.clerk, issued)
+        await got(team.clerk, f"{issued}/requirements")
         await sent(team.clerk, "PATCH", issued, {"addressed_to": "Universitas Negeri Lampung"}, version=1)
         await taken(team.clerk, f"{issued}/submit")
         await taken(team.clerk, f"{issued}/return", {"reason_code": "incomplete_documents", "note": "KTP belum ada"})
@@ -128,6 +185,9 @@ class Story:
         await taken(team.tksk, f"{issued}/verify", {"visit_id": visit, "recommendation": "Layak dibantu."})
         await taken(team.head, f"{issued}/sign")
         await got(team.camat, f"{issued}/letter")
+        shown = (await team.clerk.get(issued)).json()["letter"]["verification_url"].rsplit("/", 1)[1]
+        await sent(self.bpjs, "POST", f"/v1/sktm-letters/{shown}/presentations", {"outcome": "used"})
+        await got(team.clerk, f"{issued}/presentations")
         await taken(team.clerk, f"{issued}/collect")
         await got(team.camat, f"{issued}/history")
         await taken(team.dinsos, f"{issued}/revoke", {"reason_code": "false_statement", "note": "Keterangan palsu"})
@@ -147,8 +207,14 @@ class Story:
             "agency_id": self.agency_id,
             "reason": "Tidak mampu membayar iuran",
             "consent": "given",
+            "documents": [{"kind": kind, "shown_physically": True} for kind in ("ktp", "family_card")],
         }
         active, rejected, cancelled = [f"{url}/{await made(tksk, url, body)}" for _ in range(3)]
+        moved = await made(tksk, url, body)
+        await sent(tksk, "POST", f"{url}/submit-many", {"ids": [moved]})
+        dinsos = {"agency_id": str(agency_id("18.71:social_service_office")), "reason": "Ditangani dinas sosial"}
+        await taken(tksk, f"{url}/{moved}/transfer", dinsos)
+        await sent(tksk, "POST", "/v1/programs/pbi_jk/eligibility", {"beneficiary_id": self.mother})
         await sent(tksk, "PATCH", active, {"reason": "Tidak mampu membayar iuran dan berobat rutin"}, version=1)
         for referral in (active, rejected):
             await taken(tksk, f"{referral}/submit")
@@ -165,10 +231,41 @@ class Story:
         await taken(bpjs, f"{active}/activate", {"active_from": TODAY})
         ended = {"ended_on": TODAY, "reason_code": "other", "note": "Pindah kepesertaan"}
         await taken(bpjs, f"{active}/end", ended)
+        await got(tksk, f"/v1/beneficiaries/{self.mother}/enrolments")
         refused = {"decided_on": TODAY, "reason_code": "other", "note": "Sudah terdaftar"}
         await taken(bpjs, f"{rejected}/reject", refused)
         await taken(tksk, f"{cancelled}/cancel", {"note": "Tidak jadi"})
         await got(tksk, f"{active}/history")
+
+    async def _live_together(self, tksk: Caller) -> None:
+        """Mother, child and an aunt, who leaves last: whoever belonged to a family is meant by its id from then on."""
+        url, aunt = "/v1/families", await made(tksk, "/v1/beneficiaries", person())
+        key = await made(tksk, url, household((self.mother, "head_of_family"), (self.child, "child")))
+        family = f"{url}/{key}"
+        rank = {"family_id": key, "decile": 7, "source": "dtsen", "batch": "DTSEN 2026", "dated_on": "2026-09-30"}
+        await made(self.team.dinsos, "/v1/decile_snapshots", rank)
+        await got(tksk, "/v1/decile_snapshots")
+        await got(tksk, f"{family}/decile")
+        await got(tksk, "/v1/statistics/disagreements")
+        card = {"family_card_number": nik(), "reason": "first_card"}
+        await taken(tksk, f"{family}/card", card)
+        await sent(tksk, "POST", f"{url}/search", {"family_card_number": card["family_card_number"]})
+        await taken(tksk, f"{family}/members", {"beneficiary_id": aunt, "relationship": "other_relative"})
+        await sent(tksk, "PATCH", family, {"address": {"rt": "001"}}, version=3)
+        head = {"beneficiary_id": self.child, "former_head_relationship": "parent", "reason": "agreed"}
+        await taken(tksk, f"{family}/change-head", head)
+        await got(tksk, url)
+        await got(tksk, f"{family}/history")
+        away = {"village_code": "18.71.04.1003", "address": {"street": "Jl. Baru 1"}, "reason": "moved"}
+        await taken(tksk, f"{family}/move", away)
+        shown = (await sent(tksk, "GET", family)).json()
+        leaving = next(member["member_id"] for member in shown["members"] if member["beneficiary_id"] == aunt)
+        gone = f"{family}/members/{leaving}?reason=own_household"
+        await sent(tksk, "DELETE", gone, version=shown["version"])
+        couple = [await made(tksk, "/v1/beneficiaries", person()) for _ in range(2)]
+        parted = await made(tksk, url, household((couple[0], "head_of_family"), (couple[1], "wife")))
+        alone = {"members": [{"beneficiary_id": couple[1], "relationship": "head_of_family"}], "reason": "divorce"}
+        await sent(tksk, "POST", f"{url}/{parted}/split", alone, version=1)
 
     async def _log(self, tksk: Caller) -> None:
         url, office = "/v1/activities", self.team.dinsos
@@ -208,6 +305,12 @@ async def gather(as_: Any, owner: Any) -> Story:
     )
     bpjs = await as_("agency", agency_id=agency_id)
     return Story(await offices(as_), bpjs, await as_("tksk", AMPENAN), str(agency_id))
+
+
+def household(*people: tuple[str, str]) -> dict[str, Any]:
+    """A valid body for POST /v1/families, of people and what they are to the head."""
+    members = [{"beneficiary_id": key, "relationship": relationship} for key, relationship in people]
+    return {"village_code": "18.71.04.1002", "address": {"street": "Gang Mawar 3"}, "members": members}
 
 
 def activity(*people: str) -> dict[str, Any]:

@@ -88,11 +88,11 @@ class People:
 
     def learn(self, exchange: Exchange) -> None:
         """A record that was made or changed is about the people in the answer; a number that was registered, too."""
-        people = self._registered & set(UUIDS.findall(exchange.said))
-        for key in {*CREATED.findall(exchange.said)} - self._registered:
+        people, made = self._registered & set(UUIDS.findall(exchange.said)), {*CREATED.findall(exchange.said)}
+        for key in made - self._registered:
             self._meant[key] = people
         for number in re.findall(r'"nik": ?"(\d{16})"', exchange.said):
-            self._meant.setdefault(number, people)
+            self._meant.setdefault(number, people & made or people)  # theirs, not of whom they may be as well
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +188,8 @@ async def test_a_plain_change_leaves_exactly_one_row(told, module_owner):
     _, witness = told
     rows = await rows_by_request(module_owner)
     changes = [one for one in witness.exchanges if one.operation in ("update_visit", "create_visit", "accept_activity")]
-    assert len(changes) == 3
-    assert [len(rows[one.request_id]) for one in changes] == [1, 1, 1]
+    assert len(changes) == 4
+    assert [len(rows[one.request_id]) for one in changes] == [1] * 4
 
 
 async def test_whom_a_change_takes_out_is_named_too(told, module_owner):

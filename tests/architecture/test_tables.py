@@ -9,13 +9,13 @@ from tksk_api.database.tables import RegionScoped, Table, scoped_tables, table_o
 from tksk_api.services import import_models
 
 # Rows visible with the record they belong to.
-WITH_THEIR_RECORD = {"changes", "transitions", "sktm_signatures", "client_secrets", "client_assertions"}
+WITH_THEIR_RECORD = {"changes", "transitions", "sktm_signatures", "letter_look_ups", "client_secrets", "client_assertions"}
 # Rows of users, visible to themselves, to those who see the user, and to the system that signs them in.
 WITH_THEIR_USER = {"user_sessions"}
 # Everybody adds to it, auditors read it.
 AUDITORS_ONLY = {"access_log"}
 # Have a region, hold nobody's data, and are open to everybody signed in.
-OPEN_BY_DECISION = {"agencies", "partners", "sktm_policies"}
+OPEN_BY_DECISION = {"agencies", "partners", "program_versions", "sktm_policies"}
 # No person's row in them, or reachable only by a secret the caller holds.
 UNSCOPED = {
     "regions": "public reference data",
@@ -148,16 +148,24 @@ ALLOWED = {
     "access_log": {"SELECT", "INSERT"},
     "access_seals": {"SELECT", "INSERT"},
     "access_grants": {"SELECT", "UPDATE"},
+    "merges": {"SELECT"},
+    "duplicate_candidates": {"SELECT", "UPDATE"},
     "client_assertions": {"SELECT", "INSERT", "DELETE"},
     "recovery_codes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "sign_in_throttles": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "rate_limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "erasures": {"SELECT"},
     "changes": {"SELECT"},
+    "decile_snapshots": {"SELECT", "INSERT"},
     "transitions": {"SELECT", "INSERT"},
     "sktm_signatures": {"SELECT", "INSERT"},
+    "presentations": {"SELECT", "INSERT"},
+    "sktm_voided_numbers": {"SELECT", "INSERT"},
+    "letter_look_ups": {"SELECT"},
     "regions": {"SELECT"},
     "programs": {"SELECT"},
+    "program_versions": {"SELECT", "INSERT"},
+    "enrolments": {"SELECT"},
     "alembic_version": {"SELECT"},
     "idempotency_keys": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }

@@ -29,15 +29,28 @@ SELECT string_agg(format('SELECT %L AS name, count(*) AS rows, coalesce(sum(hash
    AND relname <> ALL('{access_log,rate_limits,regions,programs,alembic_version}')
 """
 PHONE = "+6281234567890"
+_CARD = {"reason": "first_card", "valid_from": "2020-01-02"}
 
 # Bodies that pass the checks made before the row is looked for, where a sample of the schema does not.
 BODIES: dict[str, dict[str, Any]] = {
     "search_beneficiaries": {"name": "Siti"},
+    "put_program": {"effective_from": "2090-01-01", "rules": []},
     "move_beneficiary": {"village_code": SRENGSEM},
+    "attach_beneficiary_nik": {"document": "ktp"},
+    "verify_beneficiary_nik": {"document": "ktp"},
+    "record_beneficiary_death": {"died_on": "2026-11-01", "source": "village_letter"},
+    "create_document_name": {"document": "jkn_card", "name": "Siti Rahmawati"},
+    "create_ppks_assessment": {
+        "category": "korban_bencana_alam",
+        "group_name": "Warga RT 003 sesudah banjir",
+        "village_code": SRENGSEM,
+    },
+    "close_ppks_assessment": {"reason_code": "no_longer_applies"},
     "reveal_beneficiary": {"purpose": "letter_processing", "reason": "Surat untuk sekolah anak", "fields": ["nik"]},
     "return_sktm_application": {"reason_code": "incomplete_documents"},
     "reject_sktm_application": {"reason_code": "not_registered_dtsen"},
     "revoke_sktm_application": {"reason_code": "false_statement"},
+    "void_sktm_numbers": {"reason_code": "issued_on_paper", "note": "Buku agenda lama, halaman pertama"},
     "create_access_grant": {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"},
 }
 
@@ -67,12 +80,14 @@ class World:
     def path(self, operation: Operation, **over: str) -> str:
         """The operation's address with ids of existing rows. Raises KeyError, saying what to add to this file."""
         known = {
-            "code": {"regions": self.place["district"], "programs": "pip"}.get(operation.collection),
+            "code": {"regions": self.place["district"], "programs": "local_scholarship"}.get(operation.collection),
             "list": "pillars",
+            "version": "1",
             "region_code": self.place["village"],
-            "token": "tidak-dikenal-token-ini-0000",
+            "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",
             "id": self.ids.get(operation.collection),
             "session_id": self.ids.get("user-sessions"),
+            "member_id": self.ids.get("family-members"),
         }
         filled = {name: over.get(name) or known.get(name) for name in operation.path_parameters}
         unknown = [name for name, value in filled.items() if value is None]
@@ -160,12 +175,26 @@ async def _fill(world: World) -> None:
         nik=world.nik, family_card_number=world.family_card, phone=PHONE, village_code=village, notes="Rumah papan"
     )
     ids["beneficiaries"] = await _made(clerk, "/v1/beneficiaries", someone)
+    await _found_family(world)
+    await _find_twin(world)
+    # The name of the register, and groups: the person stays as they were made.
+    ids["document-names"] = await _made(
+        clerk, f"/v1/beneficiaries/{ids['beneficiaries']}/document-names", BODIES["create_document_name"]
+    )
+    group = {**BODIES["create_ppks_assessment"], "village_code": village}
+    ids["ppks-assessments"] = await _made(tksk, "/v1/ppks-assessments", group)
+    await _made(tksk, "/v1/ppks-assessments", {**group, "category": "kelompok_minoritas", "group_name": "Warga pesisir"})
     ids["visits"] = await _made(
         tksk, "/v1/visits", {"beneficiary_id": ids["beneficiaries"], "visited_on": "2026-11-02"}
     )
     ids["attachments"] = await attached(tksk, visit_id=ids["visits"])
     completed = {"outcome": "met", "finding": "eligible", "evidence": {}, "attachment_ids": [ids["attachments"]]}
+    completed["register_differs"] = {"birth_place": "Metro"}
     await _taken(tksk, f"/v1/visits/{ids['visits']}/complete", completed)
+    # On the day that the document gives as its example.
+    await _made(tksk, "/v1/visits", {"beneficiary_id": ids["beneficiaries"], "visited_on": "2026-11-22"})
+    raised = await tksk.get(f"/v1/proposals?visit_id={ids['visits']}")
+    ids["proposals"] = raised.json()["items"][0]["id"]
     ids["sktm-applications"] = await _made(
         clerk,
         "/v1/sktm-applications",
@@ -182,20 +211,36 @@ async def _fill(world: World) -> None:
     await _taken(clerk, f"{url}/check", {"documents": [{"kind": kind, "status": "ok"} for kind in kinds]})
     await _taken(tksk, f"{url}/verify", {"visit_id": ids["visits"], "recommendation": "Layak dibantu."})
     await _taken(head, f"{url}/sign")
-    ids["referrals"] = await _made(
-        tksk,
-        "/v1/referrals",
-        {
-            "beneficiary_id": ids["beneficiaries"],
-            "program": "pbi_jk",
-            "agency_id": ids["agencies"],
-            "reason": "Tidak mampu membayar iuran",
-            "consent": "given",
-        },
-    )
+    ids["sktm-letters"] = (await head.get(url)).json()["letter"]["verification_url"].rsplit("/", 1)[1]
+    looked = "SELECT app.count_look_ups(ARRAY[id], '{1}', now()) FROM sktm_letters WHERE token = $1"
+    await world.owner.execute(looked, ids["sktm-letters"])
+    shown = f"/v1/sktm-letters/{ids['sktm-letters']}/presentations"
+    ids["presentations"] = await _made(world.home["agency"], shown, {"outcome": "used"})
+    refer = {
+        "beneficiary_id": ids["beneficiaries"],
+        "program": "pbi_jk",
+        "agency_id": ids["agencies"],
+        "reason": "Tidak mampu membayar iuran",
+        "consent": "given",
+        "documents": [{"kind": kind, "shown_physically": True} for kind in ("ktp", "family_card")],
+    }
+    ids["referrals"] = await _made(tksk, "/v1/referrals", refer)
     await _taken(tksk, f"/v1/referrals/{ids['referrals']}/submit")
+    running = await _made(tksk, "/v1/referrals", refer)
+    today = str(datetime.now(UTC).date())
+    for action, body in (
+        ("submit", None),
+        ("receive", None),
+        ("review", None),
+        ("approve", {"reference_number": "0214/2026", "decided_on": today}),
+        ("activate", {"active_from": today}),
+    ):
+        await _taken(tksk, f"/v1/referrals/{running}/{action}", body)
     policy = f"/v1/sktm-policies/{village}"
     answer = await world.home["regency_office"].put(policy, json={"validity_months": 3})
+    assert answer.status_code == 200, answer.text
+    book = {**BODIES["void_sktm_numbers"], "region_code": village, "year": 2025, "series": "LL", "through": 1}
+    answer = await world.home["regency_office"].post("/v1/sktm-numbers/void", json=book)
     assert answer.status_code == 200, answer.text
     ids["partners"] = await _made(
         tksk, "/v1/partners", {"type": "karang_taruna", "name": "Karang Taruna Tunas Bahari", "region_code": village}
@@ -209,6 +254,9 @@ async def _fill(world: World) -> None:
     await _taken(tksk, f"/v1/activities/{handed_in}/submit")
     client = {"name": "Sistem mitra", "scopes": ["visit:read"], "region_codes": [village], "region_code": village}
     ids["clients"] = await _made(world.home["province_office"], "/v1/clients", client)
+    counted = await world.home["admin"].post("/v1/programs/pip/simulate", json={"region_code": village})
+    assert counted.status_code == 202, counted.text
+    ids["jobs"] = str(counted.json()["id"])
     await _taken(world.home["province_office"], f"/v1/clients/{ids['clients']}/rotate-secret", {})
     await world.owner.execute(
         "INSERT INTO client_assertions (client_id, jti_digest, expires_at) VALUES ($1::uuid, $2, now())",
@@ -226,6 +274,28 @@ async def _fill(world: World) -> None:
     ids["privacy-requests"] = await _made(clerk, "/v1/privacy-requests", request)
 
 
+async def _found_family(world: World) -> None:
+    """Of the one person, with their card, and a decile that the officer's finding will disagree with."""
+    clerk, ids = world.home["village_clerk"], world.ids
+    ids["families"] = await _made(clerk, "/v1/families", family(ids["beneficiaries"], world.place["village"]))
+    answer = await clerk.act(f"/v1/families/{ids['families']}/card", {**_CARD, "family_card_number": world.family_card})
+    assert answer.status_code == 200, answer.text
+    ids["family-members"] = str(answer.json()["members"][0]["member_id"])
+    office = world.home["regency_office"]
+    ids["decile_snapshots"] = await _made(office, "/v1/decile_snapshots", decile(ids["families"]))
+
+
+async def _find_twin(world: World) -> None:
+    """Somebody who may be the one person, and whose own second record was merged already."""
+    clerk, ids = world.home["village_clerk"], world.ids
+    unknown = {"nik": None, "nik_status": "none", "village_code": world.place["village"]}
+    twin, second = [await _made(clerk, "/v1/beneficiaries", person(**unknown)) for _ in range(2)]
+    merge = {"into_id": twin, "reason": "Orang yang sama, dua kali dicatat"}
+    await _taken(world.home["tksk"], f"/v1/beneficiaries/{second}/merge", merge)
+    pairs = (await clerk.get(f"/v1/beneficiaries/{twin}/duplicates")).json()["items"]
+    ids["duplicates"] = next(pair["id"] for pair in pairs if ids["beneficiaries"] in pair["beneficiary_ids"])
+
+
 async def _another_session(world: World, caller: Caller) -> str:
     key = uuid4()
     session = "INSERT INTO user_sessions (id, user_id, expires_at) VALUES ($1, $2, now() + interval '1 day')"
@@ -239,6 +309,20 @@ async def _break_glass(world: World) -> None:
     body = {"nik": world.nik, **BODIES["create_access_grant"]}
     world.ids["access-grants"] = await _made(stranger, "/v1/access-grants", body)
     await stranger.aclose()
+
+
+def family(beneficiary_id: str, village: str = SRENGSEM) -> dict[str, Any]:
+    """A valid body for POST /v1/families."""
+    return {
+        "village_code": village,
+        "address": {"street": "Gang Mawar 3"},
+        "members": [{"beneficiary_id": beneficiary_id, "relationship": "head_of_family"}],
+    }
+
+
+def decile(family_id: str, dated_on: str = "2026-09-30") -> dict[str, Any]:
+    """A valid body for POST /v1/decile_snapshots."""
+    return {"family_id": family_id, "decile": 7, "source": "dtsen", "batch": "DTSEN 2026", "dated_on": dated_on}
 
 
 def assignment(user_id: Any, district: str = PANJANG) -> dict[str, Any]:

@@ -55,7 +55,8 @@ async def test_a_list_shows_exactly_what_the_model_says(at, name):
     operation, listed = asked(at.app)[name], LISTS[name]
     rows = await rows_of(at, listed.table)
     filters = [] if listed.is_open else [p["name"] for p in operation.query_parameters]
-    filters = [filter_ for filter_ in filters if filter_ not in ("limit", "cursor", "sort")]
+    # As of a date it is another list: tests/api/test_as_of.py.
+    filters = [filter_ for filter_ in filters if filter_ not in ("limit", "cursor", "sort", "as_of")]
     for role in readers(operation):
         caller = at.callers[role]
         seen = [row for row in rows if sees(at, role, listed, row)]
@@ -94,7 +95,7 @@ async def test_a_list_below_a_row_shows_what_happened_to_that_row(at, name):
 
 async def test_a_search_finds_exactly_what_the_model_says(at):
     operation = asked(at.app)["search_beneficiaries"]
-    assert {operation.name} == READS_BY_POST, "another search needs a test of its own"
+    assert {operation.name, "search_families"} == READS_BY_POST, "another search needs a test of its own"
     rows, listed = await rows_of(at, "beneficiaries"), LISTS["list_beneficiaries"]
     by_id = {str(row["id"]): row for row in rows}
     for role in readers(operation):
@@ -111,6 +112,16 @@ async def test_a_search_finds_exactly_what_the_model_says(at):
             ):
                 assert await _searched(at.callers[role], operation, body) == wanted, (role, place, body.keys())
         assert await _searched(at.callers[role], operation, {"name": "Siti Rahmawaty", "limit": 50}) == seen, role
+
+
+async def test_a_search_for_families_finds_exactly_what_the_model_says(at):
+    operation = asked(at.app)["search_families"]
+    rows, listed = await rows_of(at, "families"), LISTS["list_families"]
+    for role in readers(operation):
+        seen = {str(row["id"]) for row in rows if sees(at, role, listed, row)}
+        for place, world in at.worlds.items():
+            found = await _searched(at.callers[role], operation, {"family_card_number": world.family_card})
+            assert found == {world.ids["families"]} & seen, (role, place)
 
 
 async def _searched(caller: Caller, operation: Operation, body: dict[str, Any]) -> set[str]:

@@ -115,14 +115,14 @@ class Underneath:
         inner = self._connection.transaction()
         await inner.start()
         try:
-            await self._connection.execute(statement, *arguments)
+            status = await self._connection.execute(statement, *arguments)
         except asyncpg.InsufficientPrivilegeError:
             return False
         except asyncpg.IntegrityConstraintViolationError:
             return True
         finally:
             await inner.rollback()
-        return True
+        return not str(status).endswith(" 0")  # of a job, which is its owner's alone, there may be no row to change
 
 
 def _array(rows: list[str]) -> str:

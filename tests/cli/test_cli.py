@@ -192,6 +192,9 @@ async def test_the_demo_walks_the_main_job_and_leaves_a_letter(cluster, tmp_path
         assert "Siti Rahmawati" in text
         assert "KIP Kuliah" in text
         assert re.search(r"400\.9/\d{3}/18\.71\.04\.1002/[IVX]+/\d{4}", text)
+        # The second chapter: the register, with a worksheet, a merge that is undone, and the past.
+        for expected in ("belum_rekam", "lembar-kerja", "exclusion", "merged into", "is back", "beneficiary_deceased"):
+            assert expected in answer.stdout, expected
     finally:
         connection = await asyncpg.connect(cluster.url())
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -9,19 +9,24 @@ import pytest
 from tksk_api.documents.verification import Language, render_verification
 from tksk_api.domain.sktm_letters.content import PublicLetter, Status
 
-STATUSES: tuple[Status, ...] = ("valid", "expired", "revoked", "unknown")
+STATUSES: tuple[Status, ...] = ("valid", "expired", "revoked", "superseded", "not_yet_valid", "unknown")
+KNOWN = STATUSES[:-1]
 LANGUAGES: tuple[Language, ...] = ("id", "en")
 WORDS = {
     ("valid", "id"): "BERLAKU",
     ("expired", "id"): "KEDALUWARSA",
     ("revoked", "id"): "DICABUT",
+    ("superseded", "id"): "SUDAH DIGANTI",
+    ("not_yet_valid", "id"): "BELUM BERLAKU",
     ("unknown", "id"): "TIDAK DIKENAL",
     ("valid", "en"): "VALID",
     ("expired", "en"): "EXPIRED",
     ("revoked", "en"): "REVOKED",
+    ("superseded", "en"): "REPLACED",
+    ("not_yet_valid", "en"): "NOT YET VALID",
     ("unknown", "en"): "UNKNOWN",
 }
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -62,6 +67,8 @@ def view(status: Status, text: str = "Contoh") -> PublicLetter:
         issued_on=date(2026, 6, 3),
         valid_until=date(2026, 8, 3),
         revoked_on=date(2026, 7, 1),
+        superseded_on=date(2026, 7, 2),
+        signature="recorded",
     )
 
 
@@ -90,13 +97,15 @@ def test_each_status_has_its_own_shape_and_word() -> None:
     assert len(shapes) == len(STATUSES)
 
 
-@pytest.mark.parametrize("status", ["valid", "expired", "revoked"])
+@pytest.mark.parametrize("status", KNOWN)
 def test_known_letters_show_their_facts(status: Status) -> None:
-    page = render_verification(view(status), "id")
+    page = render_verification(view(status), "id").replace("<wbr>", "")
     for value in ("400.9/12 Contoh", "Pendidikan Contoh", "S*** Contoh", "Kelurahan Contoh", "3 Juni 2026"):
         assert value in page
     assert "3 Agustus 2026" in page
     assert ("1 Juli 2026" in page) is (status == "revoked")
+    assert ("2 Juli 2026" in page) is (status == "superseded")
+    assert "bukan tanda tangan elektronik tersertifikasi" in page
     assert "3 August 2026" in render_verification(view(status), "en")
 
 
@@ -106,9 +115,22 @@ def test_an_unknown_letter_shows_nothing_but_what_to_do() -> None:
     assert "jangan terima" in page
 
 
-def test_a_revoked_letter_is_not_to_be_accepted() -> None:
-    assert "Jangan terima surat ini." in render_verification(view("revoked"), "id")
-    assert "Do not accept this letter." in render_verification(view("revoked"), "en")
+@pytest.mark.parametrize("status", ["revoked", "superseded"])
+def test_a_letter_that_was_taken_back_is_not_to_be_accepted(status: Status) -> None:
+    assert "Jangan terima surat ini." in render_verification(view(status), "id")
+    assert "Do not accept this letter." in render_verification(view(status), "en")
+
+
+def test_a_letter_in_force_says_how_to_compare_the_name() -> None:
+    assert "satu bintang (*) menggantikan satu huruf" in render_verification(view("valid"), "id")
+    assert "each star (*) stands for one letter" in render_verification(view("valid"), "en")
+
+
+def test_what_explains_the_status_comes_first() -> None:
+    for status, first in (("expired", "Berlaku sampai"), ("not_yet_valid", "Tanggal terbit")):
+        page = render_verification(view(status), "id")  # type: ignore[arg-type]
+        assert page.index(f"<dt>{first}") < page.index("<dt>Nama")
+        assert page.count(f"<dt>{first}") == 1
 
 
 def test_facts_that_are_missing_are_left_out() -> None:
@@ -120,7 +142,8 @@ def test_facts_that_are_missing_are_left_out() -> None:
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "Nur'aini & <b>", "]]>-->"])
 def test_values_are_escaped(text: str) -> None:
     plain, hostile = (outline(render_verification(view("revoked", value), "en")) for value in ("Contoh", text))
-    assert hostile.elements == plain.elements
+    shown, meant = ([element for element in seen.elements if element[0] != "wbr"] for seen in (hostile, plain))
+    assert shown == meant
     assert "Nur&#x27;aini &amp; &lt;b&gt;" in render_verification(view("valid", "Nur'aini & <b>"), "id")
 
 

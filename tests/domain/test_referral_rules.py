@@ -6,9 +6,17 @@ from typing import get_args
 import pytest
 
 from tksk_api.domain.agencies.rules import refusal
-from tksk_api.domain.programs.rules import not_running
+from tksk_api.domain.programs.rules import may_write, not_running, span_refusal
 from tksk_api.domain.references.lists import LISTS, codes
-from tksk_api.domain.referrals.rules import date_refusal, end_refusal, reason_refusal, still_requested
+from tksk_api.domain.referrals.rules import (
+    activation_refusal,
+    date_refusal,
+    deadline_refusal,
+    end_refusal,
+    last_day,
+    reason_refusal,
+    still_requested,
+)
 from tksk_api.domain.referrals.schemas import Consent
 from tksk_api.domain.referrals.workflow import WORKFLOW
 
@@ -16,16 +24,49 @@ TODAY = date(2026, 11, 22)
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "expected"),
+    ("first_from", "expected"),
+    [(None, "program_ended"), (TODAY, "program_ended"), (TODAY + timedelta(days=1), "program_not_started")],
+)
+def test_a_programme_without_rules_for_a_day_is_to_come_or_over(first_from, expected):
+    assert not_running(first_from, TODAY) == expected
+
+
+@pytest.mark.parametrize(
+    ("effective_from", "until", "expected"),
     [
-        (None, None, None),
+        (TODAY, None, None),
         (TODAY, TODAY, None),
-        (TODAY + timedelta(days=1), None, "program_not_started"),
-        (None, TODAY - timedelta(days=1), "program_ended"),
+        (TODAY - timedelta(days=1), None, ("/effective_from", "in_past")),
+        (TODAY + timedelta(days=1), TODAY, ("/effective_until", "before_start")),
     ],
 )
-def test_a_programme_runs_from_its_first_day_to_its_last(since, until, expected):
-    assert not_running(since, until, TODAY) == expected
+def test_a_version_says_nothing_of_the_past(effective_from, until, expected):
+    assert span_refusal(effective_from, until, TODAY) == expected
+
+
+@pytest.mark.parametrize(
+    ("local", "national", "region", "allowed"),
+    [
+        (False, True, None, True),
+        (True, True, "18.71", True),
+        (True, False, "18.71", True),
+        (True, False, None, False),
+        (False, False, "18.71", False),
+    ],
+)
+def test_offices_write_local_programmes_for_their_own_area(local, national, region, allowed):
+    assert may_write(is_local=local, is_national=national, region_code=region) is allowed
+
+
+def test_last_days_come_from_the_agency_else_from_the_programme():
+    tomorrow = TODAY + timedelta(days=1)
+    assert last_day(tomorrow, TODAY, 90) == tomorrow
+    assert last_day(None, TODAY, 90) == TODAY + timedelta(days=90)
+    assert last_day(None, TODAY, None) is None
+    assert deadline_refusal(tomorrow, TODAY, TODAY) is None
+    assert deadline_refusal(TODAY - timedelta(days=1), TODAY - timedelta(days=2), TODAY) == "in_past"
+    assert activation_refusal(TODAY, TODAY, TODAY) is None
+    assert activation_refusal(TODAY - timedelta(days=5), TODAY - timedelta(days=1), TODAY) == "deadline_passed"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from tksk_api.cli import (
     demo,
     doctor,
     keys,
+    letter_keys,
     master_keys,
     privacy,
     retention,
+    seed,
     serve,
     specification,
     users,
+    verify_qr,
 )
 
 app = typer.Typer(name="tksk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -23,6 +26,7 @@ app.command("demo")(demo.demo)
 app.command("migrate")(database.migrate)
 app.command("openapi")(specification.openapi)
 app.command("doctor")(doctor.doctor)
+app.command("seed")(seed.seed)
 
 regions = typer.Typer(no_args_is_help=True, help="The packaged list of every region of Indonesia.")
 regions.command("load")(database.load_regions_command)
@@ -47,7 +51,14 @@ key.command("rotate")(keys.rotate)
 key.command("revoke")(keys.revoke)
 key.command("rotate-master")(master_keys.rotate)
 key.command("retire-master")(master_keys.retire)
+letter_key = typer.Typer(no_args_is_help=True, help="The keys that sign the QR codes of letters.")
+letter_key.command("list")(letter_keys.show)
+letter_key.command("rotate")(letter_keys.rotate)
+letter_key.command("revoke")(letter_keys.revoke)
+key.add_typer(letter_key, name="letters")
 app.add_typer(key, name="keys")
+
+app.command("verify-qr", cls=verify_qr.Checked)(verify_qr.verify_qr)
 
 app.command("retention")(retention.retention)
 

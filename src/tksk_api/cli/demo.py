@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,12 +19,14 @@ from tksk_api.cli.console import console, repository, stop
 from tksk_api.cli.database import create_database, in_use, prepare
 from tksk_api.cli.offices import USERS, seed_offices
 from tksk_api.cli.serve import free_port
-from tksk_api.cli.walk import CHAPTERS, StepFailedError, Walk
+from tksk_api.cli.walk import StepFailedError, Walk, letter
+from tksk_api.cli.walk_register import register
 from tksk_api.database import embedded
 from tksk_api.main import create_app
 from tksk_api.security.crypto import create_key_file
 from tksk_api.settings import Settings
 
+CHAPTERS: Mapping[str, Callable[[Walk], None]] = {"letter": letter, "register": register}
 _NAME = "tksk_demo"
 _DEFAULT_PORT = 8000
 

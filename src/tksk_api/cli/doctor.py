@@ -26,9 +26,11 @@ async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
 
 def _key(settings: Settings) -> str | None:
     try:
-        load_key_file(settings.key_file)
+        keyring = load_key_file(settings.key_file)
     except KeyFileError as error:
         return str(error)
+    if not keyring.letters:
+        return "no key signs the QR codes of letters; run `tksk keys letters rotate` once"
     return None
 
 

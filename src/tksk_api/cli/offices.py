@@ -16,6 +16,7 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
     "admin": ("admin", None, "Admin Sistem", None, None, None),
     "tksk.panjang": ("tksk", "18.71.04", "Rina Wulandari", "TKSK Kecamatan Panjang", None, None),
     "clerk.srengsem": ("village_clerk", "18.71.04.1002", "Agus Pratama", None, None, None),
+    "clerk.panjangselatan": ("village_clerk", "18.71.04.1001", "Nurul Hidayah", None, None, None),
     "lurah.srengsem": (
         "village_head",
         "18.71.04.1002",
@@ -26,6 +27,7 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
     ),
     "camat.panjang": ("district_head", "18.71.04", "Yuni Astuti, M.Si.", "Camat Panjang", None, None),
     "dinsos.bandarlampung": ("regency_office", "18.71", "Dewi Kartika", None, None, None),
+    "koordinator.bandarlampung": ("coordinator", "18.71", "Sri Hartati", "Koordinator TKSK", None, None),
     "dinsos.lampung": ("province_office", "18", "Fajar Nugroho", None, None, None),
     "bpjs.bandarlampung": ("agency", None, "Lukman Hakim", None, None, BPJS),
     "tksk.ampenan": ("tksk", "52.71.01", "Baiq Ayu Lestari", "TKSK Kecamatan Ampenan", None, None),

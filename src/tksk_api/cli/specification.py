@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 from tksk_api.cli.console import console, errors, repository, stop
 from tksk_api.domain.activities import workflow as activities
+from tksk_api.domain.ppks_assessments import workflow as ppks_assessments
 from tksk_api.domain.privacy_requests import workflow as privacy_requests
+from tksk_api.domain.proposals import workflow as proposals
 from tksk_api.domain.referrals import workflow as referrals
 from tksk_api.domain.sktm_applications import workflow as sktm_applications
 from tksk_api.domain.visits import workflow as visits
@@ -23,10 +25,12 @@ from tksk_api.settings import Settings
 
 WORKFLOWS = (
     visits.WORKFLOW,
+    proposals.WORKFLOW,
     sktm_applications.WORKFLOW,
     referrals.WORKFLOW,
     activities.WORKFLOW,
     privacy_requests.WORKFLOW,
+    ppks_assessments.WORKFLOW,
 )
 _WORKFLOWS = (
     "# Workflows\n\nMade from the tables in `src/tksk_api/domain/*/workflow.py` by `tksk openapi`. A step from another "

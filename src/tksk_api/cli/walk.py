@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tksk_api.cli.offices import BPJS
 
-_VILLAGE = "18.71.04.1002"
+VILLAGE = "18.71.04.1002"
 _WIB = timedelta(hours=7)
 
 
@@ -41,10 +41,14 @@ class Walk:
         body: Any = None,
         *,
         version: int | None = None,
+        file: tuple[str, bytes] | None = None,
         expect: int = 200,
         show: Callable[[Any], object] = lambda _: "",
     ) -> Any:
-        """One request by `who`; prints who did what, the status and what came of it. Raises StepFailedError."""
+        """One request by `who`, with a `file` a form; prints who did what, the status and what came of it.
+
+        Raises StepFailedError.
+        """
         headers = {"Accept-Language": "en"}
         if who in self._tokens:
             headers["Authorization"] = f"Bearer {self._tokens[who]}"
@@ -52,13 +56,14 @@ class Walk:
             headers["If-Match"] = f'"v{version}"'
         if method == "POST":
             headers["Idempotency-Key"] = str(uuid4())
-        answer = self._http.request(method, path, json=body, headers=headers)
+        content_of: dict[str, Any] = {"json": body} if file is None else {"data": body, "files": {"file": file}}
+        answer = self._http.request(method, path, headers=headers, **content_of)
         is_json = "json" in answer.headers.get("content-type", "")
         content: Any = answer.json() if is_json and answer.content else answer.content
         refused = answer.status_code >= 400
         outcome = f"{content['code']}: {content['detail']}" if refused and is_json else show(content)
         colour = "yellow" if refused else "green"
-        self.console.print(f"  {who:<21} {what:<44} [{colour}]{answer.status_code}[/]  {outcome}")
+        self.console.print(f"  {who:<25} {what:<44} [{colour}]{answer.status_code}[/]  {outcome}")
         if answer.status_code != expect:
             raise StepFailedError(f"{method} {path} answered {answer.status_code}, not {expect}: {answer.text[:500]}")
         return content
@@ -81,6 +86,13 @@ class Walk:
         seen = kwargs.pop("version", None) or self.version(who, path.rsplit("/", 1)[0])
         return self.act(who, what, "POST", path, body, version=seen, **kwargs)
 
+    def save(self, content: bytes, name: str) -> None:
+        """Keep a file for whoever watches."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / name
+        target.write_bytes(content)
+        self.console.print(f"  {'':<25} {'saved as':<44}      {target}")
+
     def person(self, name: str, born: str, sex: str, **over: Any) -> dict[str, Any]:
         """A synthetic person of Srengsem with a NIK that fits; no such person exists."""
         year, month, day = born.split("-")
@@ -94,7 +106,7 @@ class Walk:
             "birth_date": born,
             "sex": sex,
             "address": {"street": "Gang Contoh 12", "rt": "3", "rw": "2"},
-            "village_code": _VILLAGE,
+            "village_code": VILLAGE,
             "ppks_categories": ["fakir_miskin"],
             **over,
         }
@@ -118,7 +130,7 @@ class Walk:
         raise StepFailedError("no free synthetic NIK")
 
 
-def _today() -> str:
+def today() -> str:
     return (datetime.now(UTC) + _WIB).date().isoformat()
 
 
@@ -203,7 +215,7 @@ def letter(walk: Walk) -> None:
 def _visit(walk: Walk, person_id: str) -> str:
     body = {
         "beneficiary_id": person_id,
-        "visited_on": _today(),
+        "visited_on": today(),
         "location": {"lat": -5.5006, "lon": 105.337, "accuracy": 12},
     }
     planned = walk.act(
@@ -259,17 +271,14 @@ def _verify(walk: Walk, application: str, visit_id: str) -> None:
 
 def _save(walk: Walk, path: str, issued: Mapping[str, Any]) -> None:
     pdf = walk.act("clerk.srengsem", "prints the letter", "GET", f"{path}/letter", show=lambda b: f"{len(b):,} bytes")
-    walk.folder.mkdir(parents=True, exist_ok=True)
-    target = walk.folder / f"SKTM-{str(issued['number']).replace('/', '-')}.pdf"
-    target.write_bytes(pdf)
-    walk.console.print(f"  {'':<21} {'saved as':<44}      {target}")
+    walk.save(pdf, f"SKTM-{str(issued['number']).replace('/', '-')}.pdf")
 
 
 def _scan(walk: Walk, url: str) -> None:
     page = httpx.get(url, headers={"Accept": "application/json"}, timeout=30)
     facts = page.json()
     walk.console.print(
-        f"  {'a phone':<21} {'scans the letter':<44} [green]{page.status_code}[/]  "
+        f"  {'a phone':<25} {'scans the letter':<44} [green]{page.status_code}[/]  "
         f"[bold]{facts['status']}[/], {facts['number']}, {facts['masked_name']}"
     )
 
@@ -296,7 +305,7 @@ def referral(walk: Walk, person_id: str) -> None:
     walk.act("bpjs.bandarlampung", "looks the person up", "GET", f"/v1/beneficiaries/{person_id}", expect=403)
     walk.step("bpjs.bandarlampung", "receives it", f"{path}/receive", show=shown)
     walk.step("bpjs.bandarlampung", "reviews it", f"{path}/review", show=shown)
-    approval = {"reference_number": f"PBI-{walk.random.randint(1000, 9999)}/2026", "decided_on": _today()}
+    approval = {"reference_number": f"PBI-{walk.random.randint(1000, 9999)}/2026", "decided_on": today()}
     walk.step(
         "bpjs.bandarlampung",
         "approves it",
@@ -304,20 +313,20 @@ def referral(walk: Walk, person_id: str) -> None:
         approval,
         show=lambda r: f"{r['status']}, {r['reference_number']}",
     )
-    walk.step("bpjs.bandarlampung", "the benefit runs", f"{path}/activate", {"active_from": _today()}, show=shown)
+    walk.step("bpjs.bandarlampung", "the benefit runs", f"{path}/activate", {"active_from": today()}, show=shown)
 
 
 def activity(walk: Walk, person_id: str) -> None:
     """The day's work goes into its pillar."""
     walk.chapter("8. The work is logged")
     body = {
-        "occurred_on": _today(),
+        "occurred_on": today(),
         "pillar": "social_security",
         "function": "facilitation",
         "roles": ["facilitator"],
         "kind": "sktm_verification",
         "title": "Pendampingan SKTM dan rujukan PBI-JK",
-        "region_code": _VILLAGE,
+        "region_code": VILLAGE,
         "beneficiary_ids": [person_id],
         "headcount": {"male": 0, "female": 1, "children": 0, "disabled": 0},
         "assigned_by": "own",
@@ -335,6 +344,3 @@ def activity(walk: Walk, person_id: str) -> None:
     path = f"/v1/activities/{logged['id']}"
     walk.step("tksk.panjang", "submits it", f"{path}/submit", show=lambda a: a["status"])
     walk.step("dinsos.bandarlampung", "accepts it", f"{path}/accept", show=lambda a: a["status"])
-
-
-CHAPTERS: Mapping[str, Callable[[Walk], None]] = {"letter": letter}

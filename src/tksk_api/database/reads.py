@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -31,6 +31,7 @@ from sqlalchemy import (
     not_,
     select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -108,9 +109,12 @@ class Resource:
     `columns` gives the expression of each schema field that is not a plain column. `subject` names the field that
     holds the person a row is about, `subjects` the one that lists people: reading them leaves an access row.
     `asked_subject` is for lists that show nobody's data, but tell something about the person of that filter: reading
-    one leaves a row too. `filters` are the list's query parameters as functions from a bound value to a criterion,
-    `sorts` its allowed orders, the first one the default. `scope_table` is the table whose region decides, when it is
-    not the table itself.
+    one leaves a row too. `discloses` names what some rows show beyond the ordinary, with the criterion of a shown row:
+    whom those are about has an access row more, which says so. `filters` are the list's query parameters as functions
+    from a bound value to a criterion, `sorts` its allowed orders, the first one the default. `scope_table` is the table
+    whose region decides, when it is not the table itself. `below` is for lists of what belongs to the one person of
+    `asked_subject`: who does not see that row of `below` is answered not_found. `follow` leads from the id that was
+    asked for to the one that stands for it now, where rows are merged.
     """
 
     schema: type[BaseModel]
@@ -121,11 +125,14 @@ class Resource:
     subject: str | None = None
     subjects: str | None = None
     asked_subject: str | None = None
+    discloses: tuple[str, Callable[[FromClause], ColumnElement[bool]]] | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
     sorts: Mapping[str, Sort] = field(default_factory=lambda: {"-created_at": NEWEST_FIRST})
     scoped: bool = True
     scope_table: Table | None = None
     key: str = "id"
+    below: "Resource | None" = None
+    follow: Callable[[ColumnElement[Any]], ColumnElement[Any]] = lambda asked: asked
 
     @cached_property
     def _statements(self) -> dict[Any, _Compiled]:
@@ -139,6 +146,11 @@ class Resource:
     def is_recorded(self) -> bool:
         """Whether reading it leaves an access row."""
         return any((self.subject, self.subjects, self.asked_subject))
+
+    @property
+    def disclosed(self) -> str | None:
+        """What the access row of a disclosure names."""
+        return self.discloses[0] if self.discloses else None
 
     def projection(self) -> list[ColumnElement[Any]]:
         """One labelled expression per schema field, in its order. Raises KeyError for a field nothing provides."""
@@ -157,7 +169,7 @@ class Resource:
     def select_one(self, scope: RegionScope, *, admitted: bool = False) -> Select[Any]:
         """`body, version, people` of the row whose key is bound as `key`."""
         key = self._column(self.key)
-        rows = self.select(scope, grants=True).where(key == bindparam("key", type_=key.type)).limit(1)
+        rows = self.select(scope, grants=True).where(key == self.follow(bindparam("key", type_=key.type))).limit(1)
         if admitted:
             rows = rows.where(literal_column("caller.allowed"))
         row = rows.subquery("r")
@@ -165,12 +177,22 @@ class Resource:
             cast(func.row_to_json(literal_column("r")), Text).label("body"),
             (row.c.version if "version" in row.c else literal_column("NULL::int")).label("version"),
             self._people(row).label("people"),
+            *self._disclosed_people(row, self._people(row)),
         ).select_from(row)
+
+    def _disclosed_people(self, row: FromClause, people: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """Those of `people` about whom a row shows what `discloses` names, where the resource does."""
+        return [case((self.discloses[1](row), people)).label("shown")] if self.discloses else []
 
     def _people(self, row: FromClause) -> ColumnElement[Any]:
         """Everybody a row is about, as uuid[]."""
         people: ColumnElement[Any] = row.c[self.subjects] if self.subjects else _NOBODY
         return _without_null(func.array_append(people, row.c[self.subject])) if self.subject else people
+
+    def _disclosed_of_page(self, numbered: FromClause, inside: ColumnElement[bool]) -> list[ColumnElement[Any]]:
+        if self.discloses is None:
+            return []
+        return [_without_null(func.array_agg(numbered.c.shown).filter(inside)).label("shown")]
 
     def _people_of_page(self, numbered: FromClause, request: PageRequest) -> ColumnElement[Any]:
         """Everybody a page is about, or was asked about, as uuid[]."""
@@ -188,11 +210,13 @@ class Resource:
             return func.array_to_string(self._people(row), ",")
         return row.c[self.subject] if self.subject else literal_column("NULL::uuid")
 
-    def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
-        """`items, people, found, k0..kn` in one row; one item more than the page tells whether more follow."""
+    def select_rows(
+        self, scope: RegionScope, request: PageRequest, *, admitted: bool, grants: bool = False
+    ) -> Select[Any]:
+        """The rows of a page in its order, and one more, which tells whether others follow."""
         sort = self.sorts[request.sort]
         names = (*sort.columns, self.key)
-        rows = self.select(scope)
+        rows = self.select(scope, grants=grants)
         expressions = {label.name: label.element for label in self.projection()}
         keys = [expressions[name] for name in names]
         for name in sorted(request.filters):
@@ -204,25 +228,44 @@ class Resource:
         if admitted:
             rows = rows.where(literal_column("caller.allowed"))
         order = [key.desc() if sort.descending else key.asc() for key in keys]
-        row = rows.order_by(*order).limit(bindparam("limit") + 1).subquery("r")
+        return rows.order_by(*order).limit(bindparam("limit") + 1)
+
+    def select_page(self, scope: RegionScope, request: PageRequest, *, admitted: bool) -> Select[Any]:
+        """`items, people, found, k0..kn` in one row; one item more than the page tells whether more follow."""
+        sort = self.sorts[request.sort]
+        names = (*sort.columns, self.key)
+        row = self.select_rows(scope, request, admitted=admitted).subquery("r")
         shown = [row.c[name].desc() if sort.descending else row.c[name].asc() for name in names]
         numbered = select(
             cast(func.row_to_json(literal_column("r")), Text).label("body"),
             self._people_of_row(row).label("people"),
+            *self._disclosed_people(row, self._people_of_row(row)),
             func.row_number().over(order_by=shown).label("n"),
             *(row.c[name].label(f"k{index}") for index, name in enumerate(names)),
         ).subquery("s")
         inside = numbered.c.n <= bindparam("limit")
         last = numbered.c.n == bindparam("limit")
+        people, seen = self._people_of_page(numbered, request), self._seen(scope)
         return select(
             func.string_agg(numbered.c.body, literal_column("',' ORDER BY s.n")).filter(inside).label("items"),
-            self._people_of_page(numbered, request).label("people"),
+            (people if seen is None else case((seen, people), else_=_NOBODY)).label("people"),
+            *(self._disclosed_of_page(numbered, inside)),
             func.count().label("found"),
             *(
                 func.array_agg(numbered.c[f"k{i}"]).filter(last).label(f"k{i}")  # a one-element array, for any type
                 for i in range(len(names))
             ),
+            *(() if seen is None else (seen.label("is_seen"),)),
         )
+
+    def _seen(self, scope: RegionScope) -> ColumnElement[bool] | None:
+        """Whether the caller sees the row that the list is below; None for a list of its own."""
+        if self.below is None:
+            return None
+        key = self.below.table.c[self.below.key]
+        asked = bindparam(f"filter_{self.asked_subject}", type_=key.type)
+        seen = self.below.select(scope, grants=True).where(key == self.below.follow(asked)).with_only_columns(key)
+        return seen.exists()
 
     def compiled(self, key: Any, build: Callable[[], Select[Any]], *, wrap: str | None) -> _Compiled:
         """Compile once per key; `wrap` is the admission statement around it, whose parameters come first."""
@@ -233,8 +276,9 @@ class Resource:
             if wrap is not None:
                 inner = re.sub(r"\$(\d+)", lambda m: f"${int(m[1]) + _ADMIT_ARGUMENTS}", sql)
                 names = compiled.positiontup
-                has_id = "key" in names and isinstance(self._column(self.key).type, Uuid)
-                key_place = f"${names.index('key') + 1 + _ADMIT_ARGUMENTS}" if has_id else "NULL::uuid"
+                asked = f"filter_{self.asked_subject}" if self.below is not None else "key"
+                has_id = asked in names and (asked != "key" or isinstance(self._column(self.key).type, Uuid))
+                key_place = f"${names.index(asked) + 1 + _ADMIT_ARGUMENTS}" if has_id else "NULL::uuid"
                 sql = wrap.format(inner=inner, key=key_place)
             statement = _Compiled(sql, tuple(compiled.positiontup), compiled.params)
             self._statements[key] = statement
@@ -289,9 +333,48 @@ class Resource:
         shown = select(one.c.body, one.c.version)
         if not self.is_recorded:
             return shown
-        record = func.app.record_people(literal_column("'read'"), bindparam("key"), one.c.people)
+        what: tuple[Any, ...] = (literal_column("'read'"), bindparam("key"), one.c.people)
         known = one.c.people.op("<@", is_comparison=True)(func.app.recorded_people())
-        return shown.add_columns(case((not_(known), record)))
+        recorded = [(not_(known), func.app.record_people(*what))]
+        if self.discloses is not None:
+            why: list[Any] = [literal_column(said) for said in ("'service'", "NULL", f"'{{{self.disclosed}}}'::text[]")]
+            recorded.insert(0, (func.cardinality(one.c.shown) > 0, func.app.record_people(*what, *why)))
+        return shown.add_columns(case(*recorded))
+
+
+@dataclass(frozen=True)
+class Gathered(Resource):
+    """One list out of several tables: each part is a resource, and decides about its own rows as it would by itself.
+
+    Every part has the schema of the others, the filters, the order and the key of the whole, and orders and limits its
+    rows before they meet, so that the length of what is not shown costs nothing. `columns` build what is shown from
+    those of the parts, named `NAME.<column>`, once for the rows of the page alone.
+    """
+
+    NAME: ClassVar[str] = "gathered"
+    parts: tuple[Resource, ...] = ()
+
+    @classmethod
+    def column(cls, name: str, kind: Any) -> ColumnElement[Any]:
+        """A column of the parts."""
+        return literal_column(f"{cls.NAME}.{name}", kind)
+
+    def select(self, scope: RegionScope, *, grants: bool = False) -> Select[Any]:
+        return self._gather([part.select(scope, grants=grants) for part in self.parts])
+
+    def select_rows(
+        self, scope: RegionScope, request: PageRequest, *, admitted: bool, grants: bool = False
+    ) -> Select[Any]:
+        # What is granted is a whole person: whom a list may not show, a list below them may.
+        grants = grants or self.below is not None
+        of_parts = [part.select_rows(scope, request, admitted=admitted, grants=grants) for part in self.parts]
+        sort = self.sorts[request.sort]
+        keys = [self._column(name) for name in (*sort.columns, self.key)]
+        order = [key.desc() if sort.descending else key.asc() for key in keys]
+        return self._gather(of_parts).order_by(*order).limit(bindparam("limit") + 1)
+
+    def _gather(self, of_parts: list[Select[Any]]) -> Select[Any]:
+        return select(*self.projection()).select_from(union_all(*of_parts).subquery(self.NAME))
 
 
 _LOG = """, logged AS (
@@ -310,11 +393,18 @@ _LOG_ONE = _LOG.format(
     found=f"LEFT JOIN found ON true WHERE caller.allowed AND {_SAME_SCOPE}",
 )
 _LOG_PAGE = _LOG.format(
-    asked="NULL::uuid",
+    asked="{key}",
     subjects="coalesce(found.people, '{{}}')",
     outcome="CASE WHEN found.found = 0 THEN 'not_found' ELSE 'ok' END",
     found=", found",  # one row, unless the caller was refused or has another scope now
 )
+# Beside the row about everybody, one about those of whom something was shown beyond the ordinary.
+_LOG_DISCLOSED = """, logged_too AS (
+    INSERT INTO access_log (user_id, session_id, role, actor_region, request_id, operation, object_id, subject_ids,
+                            fields)
+    SELECT caller.user_id, $1, caller.role, nullif(array_to_string(caller.regions, ','), ''), $4, $5, {asked},
+           found.shown, '{{{fields}}}'
+      FROM caller, found WHERE cardinality(found.shown) > 0)"""
 
 
 def _wrap(log: str) -> str:
@@ -329,6 +419,14 @@ def _wrap(log: str) -> str:
 
 _WRAP_ONE = {True: _wrap(_LOG_ONE), False: _wrap("")}
 _WRAP_PAGE = {True: _wrap(_LOG_PAGE), False: _wrap("")}
+
+
+def wrap_of(resource: Resource, *, one: bool) -> str:
+    """The admission statement around a reading of one row or of a page, with the access rows it leaves."""
+    if resource.disclosed is None:
+        return (_WRAP_ONE if one else _WRAP_PAGE)[resource.is_recorded]
+    too = _LOG_DISCLOSED.replace("{asked}", "{key}").replace("{fields}", resource.disclosed)
+    return _wrap((_LOG_ONE if one else _LOG_PAGE) + too)
 
 
 class ReadPool:
@@ -366,21 +464,27 @@ class Reader:
     pool: ReadPool
     admission: Admission | None
 
-    async def one(self, resource: Resource, key: UUID | str) -> Stored:
-        """The resource with this key. Raises not_found when it is missing or outside the scope."""
+    async def one(self, resource: Resource, key: UUID | str, **more: Any) -> Stored:
+        """The resource with this key; `more` are other parameters of its statement.
+
+        Raises not_found when it is missing or outside the scope.
+        """
         row = await self._fetch(
             resource,
             "one",
             lambda scope: resource.select_one(scope, admitted=self.admission is not None),
-            {"key": key},
-            _WRAP_ONE[resource.is_recorded],
+            {"key": key, **more},
+            wrap_of(resource, one=True),
         )
         if row is None or row["body"] is None:
             raise not_found()
         return Stored(key, row["body"].encode(), row["version"])
 
     async def page(self, resource: Resource, request: PageRequest) -> Page:
-        """A page of the resource in a total order; the cost does not depend on how far back it lies."""
+        """A page of the resource in a total order; the cost does not depend on how far back it lies.
+
+        Raises not_found for a list below a row that the caller does not see.
+        """
         values = {"limit": request.limit}
         values.update({f"filter_{name}": value for name, value in request.filters.items()})
         values.update({f"after_{index}": value for index, value in enumerate(request.after or ())})
@@ -389,8 +493,10 @@ class Reader:
             ("page", request.sort, frozenset(request.filters), request.after is not None),
             lambda scope: resource.select_page(scope, request, admitted=self.admission is not None),
             values,
-            _WRAP_PAGE[resource.is_recorded],
+            wrap_of(resource, one=False),
         )
+        if resource.below is not None and not (row and row["is_seen"]):
+            raise not_found()
         if row is None or not row["found"]:
             return Page(b"", None)
         more = row["found"] > request.limit

@@ -52,6 +52,10 @@ class RegionScope:
             return true()
         columns = table.c
         choices = [self._covers(columns, f"scope_{index}", region) for index, region in enumerate(self.regions)]
+        if table.info.get("other_region"):  # a pair, each half in a region of its own
+            choices += [
+                self._covers(columns, f"scope_{index}", region, "other_") for index, region in enumerate(self.regions)
+            ]
         if self.agency_id and "agency_id" in columns and table.info.get("addressed_to_agency"):
             mine = columns.agency_id == bindparam("scope_agency", self.agency_id, type_=columns.agency_id.type)
             # Drafts, and drafts that were cancelled, were never sent: they are not the agency's to see.
@@ -62,11 +66,11 @@ class RegionScope:
         return or_(*choices) if choices else false()
 
     @staticmethod
-    def _covers(columns: Any, name: str, region: str) -> ColumnElement[bool]:
-        own: ColumnElement[bool] = columns[_LEVELS[len(region)]] == bindparam(name, region)
+    def _covers(columns: Any, name: str, region: str, which: str = "") -> ColumnElement[bool]:
+        own: ColumnElement[bool] = columns[which + _LEVELS[len(region)]] == bindparam(name, region)
         if len(region) == 13:
             # The list indexes start with the district; naming it lets a village use them.
-            return and_(columns.district_code == bindparam(f"{name}_district", region[:8]), own)
+            return and_(columns[f"{which}district_code"] == bindparam(f"{name}_district", region[:8]), own)
         return own
 
     def parameters(self) -> Iterator[tuple[str, Any]]:

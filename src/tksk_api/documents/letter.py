@@ -74,7 +74,8 @@ def _view(content: LetterContent) -> dict[str, Any]:
         "signers": [_signature(signer) for signer in content.signers],
         "verification_target": content.verification_url,
         "verification_url": line(content.verification_url, longest_word=90),
-        "qr": _qr(content.verification_url),
+        "qr": _qr(content.verification_url, content.offline_code),
+        "qr_target": f"{content.verification_url}#{content.offline_code}" if content.offline_code else "",
     }
 
 
@@ -140,8 +141,12 @@ def _named(place: str) -> str:
     )
 
 
-def _qr(url: str) -> str:
-    """Draw the address as an SVG with the quiet zone of four modules that ISO/IEC 18004 asks for."""
+def _qr(url: str, offline_code: str | None) -> str:
+    """Draw the address as an SVG with the quiet zone of four modules that ISO/IEC 18004 asks for.
+
+    The offline code behind it is a part of its own, in digits, which the symbol packs in 10 bits for three.
+    """
     drawing = io.BytesIO()
-    segno.make_qr(url, error="m").save(drawing, kind="svg", border=4, title=None)
+    content: Any = [f"{url}#", offline_code] if offline_code else url  # segments, which its types do not know
+    segno.make_qr(content, error="m").save(drawing, kind="svg", border=4, title=None)
     return drawing.getvalue().decode()

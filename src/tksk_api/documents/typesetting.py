@@ -34,7 +34,7 @@ _BETWEEN_LETTERS = re.compile("(?<=.)(?=[^\u0300-\u036f\u064b-\u0655])")
 _PILED_UP_MARKS = re.compile("([\u0300-\u036f]{2})[\u0300-\u036f]+")
 
 
-def typeset(template: Path, name: str, view: dict[str, Any], moment: datetime) -> bytes:
+def typeset(template: Path, name: str, view: Any, moment: datetime) -> bytes:
     """The PDF of a view, which the template reads from `sys.inputs` under `name`; `moment` is the date inside the file.
 
     A character that no embedded font can draw is printed as an empty box. May be called from several threads; they
@@ -49,7 +49,7 @@ def typeset(template: Path, name: str, view: dict[str, Any], moment: datetime) -
         return _compile(template, name, _only(_PLAIN_LATIN, view), moment)
 
 
-def _compile(template: Path, name: str, view: dict[str, Any], moment: datetime) -> bytes:
+def _compile(template: Path, name: str, view: Any, moment: datetime) -> bytes:
     with _ONE_AT_A_TIME:
         # sys_inputs takes strings only, so the whole view travels as one JSON text.
         result = _compiler(template).compile(

@@ -1,11 +1,12 @@
 """The public page that tells whoever receives an SKTM letter whether it is genuine and still in force."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from html import escape
 from typing import Literal
 
-from tksk_api.domain.sktm_letters.content import PublicLetter, Status, indonesian_date
+from tksk_api.domain.sktm_letters.content import PublicLetter, SignatureKind, Status, indonesian_date
 
 Language = Literal["id", "en"]
 
@@ -46,8 +47,13 @@ class _Labels:
     issued_on: str
     valid_until: str
     revoked_on: str
+    superseded_on: str
+    signature: str
     next_heading: str
     facts_heading: str
+    name_heading: str
+    name_help: str
+    language: str
     other_language: str
     note: str
 
@@ -62,8 +68,14 @@ _LABELS: dict[Language, _Labels] = {
         issued_on="Tanggal terbit",
         valid_until="Berlaku sampai",
         revoked_on="Dicabut pada",
+        superseded_on="Diganti pada",
+        signature="Tanda tangan",
         next_heading="Langkah berikutnya",
         facts_heading="Isi surat yang tercatat",
+        name_heading="Cara mencocokkan nama dengan KTP",
+        name_help="Di atas tampak huruf pertama tiap kata; satu bintang (*) menggantikan satu huruf. "
+        "Huruf pertama dan jumlah huruf tiap kata harus sama dengan nama di surat dan di KTP.",
+        language="Bahasa",
         other_language="English",
         note="Nama disamarkan untuk melindungi data pribadi. SKTM diterbitkan tanpa dipungut biaya.",
     ),
@@ -76,11 +88,27 @@ _LABELS: dict[Language, _Labels] = {
         issued_on="Issued on",
         valid_until="Valid until",
         revoked_on="Revoked on",
+        superseded_on="Replaced on",
+        signature="Signature",
         next_heading="What to do next",
         facts_heading="What the register says",
+        name_heading="How to compare the name with the identity card (KTP)",
+        name_help="Above you see the first letter of each word; each star (*) stands for one letter. "
+        "First letters and the number of letters in each word must match the letter and the KTP.",
+        language="Language",
         other_language="Bahasa Indonesia",
         note="The name is masked to protect personal data. An SKTM is issued free of charge.",
     ),
+}
+
+# What a kind of signature is worth: neither more nor less than the letter itself says.
+_SIGNATURES: dict[Language, dict[SignatureKind, str]] = {
+    "id": {
+        "recorded": "Persetujuan pejabat tercatat dalam sistem; bukan tanda tangan elektronik tersertifikasi",
+    },
+    "en": {
+        "recorded": "The officials' approval is recorded in the system; not a certified electronic signature",
+    },
 }
 
 _WORDS: dict[Language, dict[Status, _Words]] = {
@@ -108,6 +136,22 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
             (
                 "Jangan terima surat ini.",
                 "Hubungi penerbit jika Anda memerlukan penjelasan.",
+            ),
+        ),
+        "superseded": _Words(
+            "SUDAH DIGANTI",
+            "Surat ini tidak berlaku lagi: penerbit sudah menerbitkan surat penggantinya.",
+            (
+                "Jangan terima surat ini.",
+                "Minta pembawa surat menunjukkan surat yang baru, lalu pindai kode QR-nya.",
+            ),
+        ),
+        "not_yet_valid": _Words(
+            "BELUM BERLAKU",
+            "Surat ini tercatat, tetapi masa berlakunya belum mulai.",
+            (
+                "Terima surat ini mulai tanggal terbit di bawah.",
+                "Hubungi penerbit jika tanggal di surat berbeda.",
             ),
         ),
         "unknown": _Words(
@@ -146,6 +190,22 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Contact the issuer if you need an explanation.",
             ),
         ),
+        "superseded": _Words(
+            "REPLACED",
+            "This letter is no longer in force: the issuer has issued another in its place.",
+            (
+                "Do not accept this letter.",
+                "Ask the bearer for the new letter and scan its QR code.",
+            ),
+        ),
+        "not_yet_valid": _Words(
+            "NOT YET VALID",
+            "This letter is on record, but its validity has not begun.",
+            (
+                "Accept this letter from the date of issue below.",
+                "Contact the issuer if the letter shows another date.",
+            ),
+        ),
         "unknown": _Words(
             "UNKNOWN",
             "No letter is on record under this code.",
@@ -172,12 +232,15 @@ _BUSY: dict[Language, _Words] = {
 }
 
 # Each status has its own outline as well as its colour, for readers who see no colour or print in grey.
+_HOURGLASS = (
+    '<path d="M12 5h24M12 43h24M15 5c0 12 6 15 9 19 3-4 9-7 9-19"/><path d="M15 43c0-12 6-15 9-19 3 4 9 7 9 19"/>'
+)
 _ICONS: dict[Status, str] = {
     "valid": '<circle cx="24" cy="24" r="21"/><path d="M14 25l7 7 13-15"/>',
-    "expired": (
-        '<path d="M12 5h24M12 43h24M15 5c0 12 6 15 9 19 3-4 9-7 9-19"/><path d="M15 43c0-12 6-15 9-19 3 4 9 7 9 19"/>'
-    ),
+    "expired": _HOURGLASS,
     "revoked": '<path d="M16 3h16l13 13v16L32 45H16L3 32V16zM16 16l16 16M32 16L16 32"/>',
+    "superseded": '<path d="M4 5h24v30H4zM36 13h8v30H20v-4M10 14l12 12M22 14L10 26"/>',
+    "not_yet_valid": '<circle cx="24" cy="24" r="21"/><path d="M24 11v13l9 6"/>',
     "unknown": '<path d="M24 3l21 39H3zM24 18v10M24 34v2"/>',
 }
 
@@ -186,6 +249,8 @@ _COLOURS: dict[Status, str] = {
     "valid": "#0b5d33",
     "expired": "#7a4a00",
     "revoked": "#9c1414",
+    "superseded": "#7d1f5c",
+    "not_yet_valid": "#1d4480",
     "unknown": "#3f4753",
 }
 
@@ -195,25 +260,29 @@ _STYLE = """
 :root{color-scheme:light}
 *{box-sizing:border-box}
 body{margin:0;background:#f3f4f6;color:#1a1f26;font:1rem/1.5 system-ui,"Noto Sans",Roboto,Arial,sans-serif}
-main{max-width:34rem;margin:0 auto;background:#fff;min-height:100vh;padding-bottom:1.25rem}
+.page{max-width:34rem;margin:0 auto;background:#fff;min-height:100vh;padding-bottom:1.25rem}
 nav{display:flex;justify-content:flex-end;padding:.25rem 1rem}
-nav a{display:inline-block;padding:.6rem .25rem;color:#0b4a8f}
+nav a{display:inline-block;min-height:2.75rem;padding:.6rem .25rem;color:#0b4a8f}
+a:focus-visible{outline:3px solid #0b4a8f;outline-offset:2px}
 h1{margin:0;padding:0 1rem .75rem;font-size:1rem;font-weight:600}
 .status{display:flex;gap:.9rem;align-items:center;padding:1.1rem 1rem;color:#fff;background:var(--c)}
 .status svg{flex:none;width:3.5rem;height:3.5rem;fill:none;stroke:#fff;stroke-width:4;stroke-linecap:round;
 stroke-linejoin:round}
 .status p{margin:0}
-.status .word{font-size:1.75rem;font-weight:800;line-height:1.15;letter-spacing:.01em}
+.status .word{font-size:1.75rem;font-weight:800;line-height:1.15;letter-spacing:.01em;overflow-wrap:anywhere}
 h2{margin:1.1rem 1rem .35rem;font-size:1rem}
 ol{margin:0;padding:0 1rem 0 2.25rem}
 li{margin:.25rem 0}
+main p{margin:0 1rem}
 dl{margin:0;padding:0 1rem}
 dl div{display:flex;gap:.6rem;align-items:baseline;padding:.4rem 0;border-bottom:1px solid #d5d9df}
 dt{flex:0 0 6.5rem;font-size:.875rem;color:#4a5361}
 dd{margin:0;font-weight:600;overflow-wrap:anywhere}
+@media(max-width:22.5rem){dl div{display:block}}
 footer{margin:1rem 1rem 0;font-size:.875rem;color:#4a5361}
-@media print{body,main{background:#fff}main{min-height:0;max-width:none}nav{display:none}
-.status{color:#000;background:#fff;border:3px solid #000}.status svg{stroke:#000}dt,footer{color:#000}}
+@media print{@page{margin:1.5cm}body,.page{background:#fff}.page{min-height:0;max-width:none}nav{display:none}
+.status{color:#000;background:#fff;border:3px solid #000;break-inside:avoid}.status svg{stroke:#000}
+dt,footer{color:#000}}
 """
 
 
@@ -224,12 +293,14 @@ def render_verification(view: PublicLetter, language: Language) -> str:
     policy allows inline style only, and it sends no referrer, since its address holds the letter's token.
     """
     labels, words = _LABELS[language], _WORDS[language][view.status]
-    body = [_steps(words.steps, labels)]
+    body, foot = [_steps(words.steps, labels)], ""
     if view.status != "unknown":
         # A letter in force is compared with paper, so its facts come first; any other says first what to do.
         body.insert(0 if view.status == "valid" else 1, _facts(view, labels, language))
-        body.append(f"<footer>{escape(labels.note)}</footer>\n")
-    return _document(words, language, view.status, "".join(body))
+        foot = f"<footer>{escape(labels.note)}</footer>\n"
+    if view.status == "valid":
+        body.append(f"<h2>{escape(labels.name_heading)}</h2>\n<p>{escape(labels.name_help)}</p>\n")
+    return _document(words, language, view.status, "".join(body), foot)
 
 
 def render_busy(seconds: str, language: Language) -> str:
@@ -244,7 +315,7 @@ def _steps(steps: tuple[str, ...], labels: _Labels) -> str:
     return f"<h2>{escape(labels.next_heading)}</h2>\n<ol>{items}</ol>\n"
 
 
-def _document(words: _Words, language: Language, looks: Status, body: str) -> str:
+def _document(words: _Words, language: Language, looks: Status, body: str, foot: str = "") -> str:
     """Give the page around `body`, with the colour and the icon of a status."""
     labels = _LABELS[language]
     other: Language = "en" if language == "id" else "id"
@@ -256,36 +327,50 @@ def _document(words: _Words, language: Language, looks: Status, body: str) -> st
         '<meta name="referrer" content="no-referrer">\n'
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(words.status)} · {escape(labels.title)}</title>\n"
-        f"<style>:root{{--c:{_COLOURS[looks]}}}{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<nav><a href="?lang={other}" hreflang="{other}" lang="{other}">'
+        f'<style>:root{{--c:{_COLOURS[looks]}}}{_STYLE}</style>\n</head>\n<body>\n<div class="page">\n<header>\n'
+        f'<nav aria-label="{escape(labels.language)}"><a href="?lang={other}" hreflang="{other}" lang="{other}">'
         f"{escape(labels.other_language)}</a></nav>\n"
-        f"<h1>{escape(labels.title)}</h1>\n"
+        f"<h1>{escape(labels.title)}</h1>\n</header>\n<main>\n"
         '<div class="status"><svg viewBox="0 0 48 48" aria-hidden="true">'
         f'{_ICONS[looks]}</svg><div><p class="word">{escape(words.status)}</p>'
         f"<p>{escape(words.meaning)}</p></div></div>\n"
-        f"{body}</main>\n</body>\n</html>\n"
+        f"{body}</main>\n{foot}</div>\n</body>\n</html>\n"
     )
 
 
 def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
-    """List the facts that are known, the one that explains an expired or revoked status first."""
+    """List the facts that are known, the one that explains why a letter is not in force first."""
     valid_until = (labels.valid_until, _day(view.valid_until, language), language)
+    issued_on = (labels.issued_on, _day(view.issued_on, language), language)
+    signature = _SIGNATURES[language][view.signature] if view.signature else None
     rows = [
         (labels.masked_name, view.masked_name, "id"),
         (labels.number, view.number, "id"),
         (labels.purpose, view.purpose, language),
-        (labels.issued_on, _day(view.issued_on, language), language),
+        issued_on,
+        valid_until,
         (labels.issuer, view.issuer, "id"),
+        (labels.signature, signature, language),
     ]
-    rows.insert(4 if view.status != "expired" else 0, valid_until)
-    if view.status == "revoked":
-        rows.insert(0, (labels.revoked_on, _day(view.revoked_on, language), language))
+    first = {
+        "expired": valid_until,
+        "revoked": (labels.revoked_on, _day(view.revoked_on, language), language),
+        "superseded": (labels.superseded_on, _day(view.superseded_on, language), language),
+        "not_yet_valid": issued_on,
+    }.get(view.status)
+    if first is not None:
+        rows = [first, *(row for row in rows if row is not first)]
     items = "".join(
-        f"<div><dt>{escape(label)}</dt><dd{_spoken_in(spoken, language)}>{escape(value)}</dd></div>\n"
+        f"<div><dt>{escape(label)}</dt><dd{_spoken_in(spoken, language)}>{_breakable(value)}</dd></div>\n"
         for label, value, spoken in rows
         if value
     )
     return f"<h2>{escape(labels.facts_heading)}</h2>\n<dl>\n{items}</dl>\n"
+
+
+def _breakable(value: str) -> str:
+    """A long number breaks after a slash, not in the middle of a year."""
+    return "<wbr>".join(escape(part) for part in re.split("(?<=/)(?=.)", value))
 
 
 def _spoken_in(spoken: str, language: Language) -> str:

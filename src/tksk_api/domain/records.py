@@ -86,10 +86,12 @@ async def load(
 ) -> R:
     """The row inside the caller's scope; `lock` makes concurrent writers of it wait here, before any other work.
 
-    Raises not_found, or stale_version when it moved on since `version`.
+    Raises not_found, merged for a record that another stands for, or stale_version when it moved on since `version`.
     """
     query = select(row_type).where(row_type.id == key)  # type: ignore[arg-type]
     row = (await session.execute(query.with_for_update() if lock else query)).scalars().first()
+    if row is not None and getattr(row, "merged_into", None) is not None:
+        raise DomainError("merged", merged_into=row.merged_into)
     if row is None or getattr(row, "deleted_at", None) is not None:
         raise not_found()
     if version is not None and row.version != version:
@@ -98,10 +100,15 @@ async def load(
 
 
 async def load_reference(session: AsyncSession, row_type: type[R], key: UUID, pointer: str) -> R:
-    """The row an id inside a body names. Raises invalid_request at `pointer`; missing and out of scope look alike."""
+    """The row an id inside a body names. Raises invalid_request at `pointer`; missing and out of scope look alike.
+
+    A record that was merged is refused with the one that stands: nobody writes about a person they did not name.
+    """
     try:
         return await load(session, row_type, key)
     except DomainError as error:
+        if error.code == "merged":
+            raise invalid(pointer, "merged_person", **error.facts) from error
         raise invalid(pointer, "unknown_reference") from error
 
 

@@ -1,9 +1,13 @@
 """Reference rows that live in tables: the programmes, and offices they lead to."""
 
+import json
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
 
+from tksk_api.domain.programs.packaged import PackagedVersion, packaged_versions
 from tksk_api.domain.references.lists import LISTS
 
 _NAMESPACE = UUID("6f0d8f0e-3a52-5d0b-9c7e-18710452710a")
@@ -42,29 +46,10 @@ def agency_id(key: str) -> UUID:
 
 
 async def load_seeds(owner_url: str) -> None:
-    """Insert the programmes of the packaged list and the offices; what is there already stays. Idempotent."""
+    """Insert the packaged programmes with their versions, and the offices; what is there already stays. Idempotent."""
     connection = await asyncpg.connect(owner_url)
     try:
-        await connection.executemany(
-            "INSERT INTO programs (code, name_id, name_en, agency_kinds, required_documents, legal_base, note_id, "
-            "note_en, valid_from, valid_until, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) "
-            "ON CONFLICT (code) DO NOTHING",
-            [
-                (
-                    item.code,
-                    item.label_id,
-                    item.label_en,
-                    [item.attributes.get("agency_kind"), *item.attributes.get("also_agency_kinds", ())],  # type: ignore[misc]
-                    list(item.attributes.get("required_documents", ())),  # type: ignore[call-overload]
-                    item.source,
-                    item.note_id,
-                    item.note_en,
-                    item.valid_from,
-                    item.valid_until,
-                )
-                for item in LISTS["programs"].items
-            ],
-        )
+        await _load_programs(connection)
         await connection.executemany(
             "INSERT INTO agencies (id, version, name, kind, region_code, is_active) VALUES ($1, 1, $2, $3, $4, true) "
             "ON CONFLICT (id) DO NOTHING",
@@ -72,6 +57,39 @@ async def load_seeds(owner_url: str) -> None:
         )
     finally:
         await connection.close()
+
+
+async def _load_programs(connection: Any) -> None:
+    versions = packaged_versions()
+    await connection.executemany(
+        "INSERT INTO programs (code, name_id, name_en, note_id, note_en, is_local, version) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (code) DO UPDATE SET is_local = excluded.is_local, "
+        "version = greatest(programs.version, excluded.version)",
+        [
+            (
+                item.code,
+                item.label_id,
+                item.label_en,
+                item.note_id,
+                item.note_en,
+                bool(item.attributes.get("is_local")),
+                max(version.number for version in versions if version.program == item.code),
+            )
+            for item in LISTS["programs"].items
+        ],
+    )
+    columns = [name for name in PackagedVersion.model_fields if name != "program"]
+    places = ", ".join(f"${index + 2}" for index in range(len(columns)))
+    await connection.executemany(
+        f"INSERT INTO program_versions (program_code, {', '.join(columns)}) VALUES ($1, {places}) "
+        "ON CONFLICT (program_code, number) DO NOTHING",
+        [(version.program, *_cells(version, columns)) for version in versions],
+    )
+
+
+def _cells(version: PackagedVersion, columns: Sequence[str]) -> list[Any]:
+    stored = {**dict(version), **version.stored_rules()}
+    return [json.dumps(stored[name]) if name in ("rules", "documents") else stored[name] for name in columns]
 
 
 def _kind_and_region(key: str) -> tuple[str, str | None]:

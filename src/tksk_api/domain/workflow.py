@@ -1,7 +1,7 @@
 """State machines as data: a table of steps, one helper that takes a step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +38,8 @@ class Workflow:
     entity: str
     states: tuple[str, ...]
     steps: Mapping[str, Step]
+    # Action -> the states that the system itself ends by it when their time has passed, and where that leads.
+    by_itself: Mapping[str, tuple[frozenset[str], str]] = field(default_factory=dict)
 
     @property
     def initial(self) -> str:
@@ -54,6 +56,10 @@ class Workflow:
             sources = [state for state in self.states if state in step.sources]
             lines += [f"    {source} --> {target} : {action}" for source in sources for target in step.targets]
             rows.append(f"| {action} | {', '.join(sources)} | {' or '.join(step.targets)} | {', '.join(step.roles)} |")
+        for action, (ended, target) in self.by_itself.items():
+            sources = [state for state in self.states if state in ended]
+            lines += [f"    {source} --> {target} : {action}" for source in sources]
+            rows.append(f"| {action} | {', '.join(sources)} | {target} | system |")
         final = [state for state in self.states if not self.actions_from(state)]
         lines += [f"    {state} --> [*]" for state in final]
         return "\n".join([*lines, "```", *rows, ""])

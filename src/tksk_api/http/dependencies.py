@@ -16,10 +16,12 @@ from tksk_api.database.session import enter, enter_system
 from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
 from tksk_api.domain.history.access import record_refusal
+from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.errors import PROBLEMS, DomainError
 from tksk_api.http.idempotency import KeyedRequest
 from tksk_api.http.rate import RateLimits
 from tksk_api.security.crypto import Keyring
+from tksk_api.security.letter_signing import LetterKeys
 from tksk_api.security.passwords import Passwords
 from tksk_api.security.tokens import Tokens
 from tksk_api.settings import Settings
@@ -39,6 +41,8 @@ class House:
     passwords: Passwords
     metrics: Metrics
     limits: RateLimits
+    look_ups: LookUps
+    letter_keys: LetterKeys
     vault: Vault
     inspectors: Inspectors
 

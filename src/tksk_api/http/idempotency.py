@@ -25,16 +25,16 @@ SECRETS = frozenset({"password", "current_password", "new_password", "otp", "rec
 _CLAIM = text(
     "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
     "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "
-    "status = NULL, body = NULL, headers = '{}', subject_ids = '{}' "
+    "status = NULL, body = NULL, headers = '{}', subject_ids = '{}', fields = NULL "
     "WHERE idempotency_keys.created_at < now() - make_interval(days => :days) RETURNING 1"
 )
 _FIND = text(
-    "SELECT fingerprint, status, headers, body, subject_ids FROM idempotency_keys "
+    "SELECT fingerprint, status, headers, body, subject_ids, fields FROM idempotency_keys "
     "WHERE user_id = :user AND operation = :operation AND key = :key"
 )
 _KEEP = text(
     "UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS jsonb), body = :body, "
-    "subject_ids = app.recorded_people() "
+    "subject_ids = app.recorded_people(), fields = app.recorded_fields() "
     "WHERE user_id = :user AND operation = :operation AND key = :key"
 )
 
@@ -92,7 +92,7 @@ class KeyedRequest:
             raise DomainError("idempotency_in_progress", retry_after=2)
         body = self._keyring.decrypt(_PURPOSE, self._bound, bytes(first.body))
         if first.subject_ids:
-            await record_access(self._session, first.subject_ids, purpose="service")
+            await record_access(self._session, first.subject_ids, purpose="service", fields=first.fields)
             await self._session.commit()  # nothing else was done; Replayed would undo it
         raise Replayed(Response(body, first.status, {**first.headers, "Idempotency-Replayed": "true"}))
 

@@ -26,11 +26,17 @@ RETRY_SECONDS = 2
 _CONSTRAINTS: Mapping[str, str] = {
     "uq_beneficiaries_nik_index": "nik_taken",
     "uq_users_username": "username_taken",
+    "uq_ppks_assessments_person": "assessment_active",
+    "uq_ppks_assessments_family": "assessment_active",
     "uq_sktm_applications_running": "duplicate_application",
+    "uq_family_members_person": "already_in_family",
+    "uq_decile_snapshots_family_id": "snapshot_exists",
     "ex_assignments_district_held": "district_already_held",
     "ex_assignments_officer_holds": "assignment_overlaps",
     "ex_assignments_repeated": "assignment_overlaps",
     "processing_restricted": "processing_restricted",
+    "person_gone": "conflict",
+    "person_merged": "conflict",
 }
 _TRANSIENT = ("08", "40", "53", "55", "57", "58", "25006")
 _PYDANTIC: Mapping[str, str] = {

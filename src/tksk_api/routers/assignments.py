@@ -52,7 +52,8 @@ async def create_assignment(session: SessionDep, house: HouseDep, request: Reque
     """To a district as its one holder, or as acting cover with or without a decree, or as coordinator.
 
     From the first one on, the officer sees and writes in the districts held or covered on the day, and nowhere else.
-    A coordinator is recorded; it changes nothing of what they see. Correct a mistake by ending it and assigning anew.
+    So does a user with the role coordinator in the regency or province of the decree; of an officer who coordinates
+    besides it is recorded, and changes nothing of what they see. Correct a mistake by ending it and assigning anew.
     """
     made = await service.create(session, body, house.settings.acting_cover_days)
     return reply(session, request, made)

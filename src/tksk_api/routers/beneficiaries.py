@@ -1,17 +1,22 @@
 """People in need. Identity numbers are always masked; `reveal` is the one recorded way to a full number."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.documents.statement import render_statement
-from tksk_api.domain.beneficiaries import service
+from tksk_api.domain.audit.schemas import Moment
+from tksk_api.domain.beneficiaries import search, service
+from tksk_api.domain.beneficiaries.as_of import PERSON_AS_OF, VILLAGE_AS_OF, AsOf
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, CHANGES
 from tksk_api.domain.beneficiaries.schemas import (
+    BeneficiaryAsOf,
     BeneficiaryCreate,
     BeneficiaryRead,
     BeneficiarySearch,
@@ -24,8 +29,12 @@ from tksk_api.domain.beneficiaries.schemas import (
     Revealed,
     SearchResult,
 )
+from tksk_api.domain.duplicates import intake
 from tksk_api.domain.privacy_requests import statement
 from tksk_api.domain.privacy_requests.statement import Statement
+from tksk_api.domain.timelines.reads import TIMELINE
+from tksk_api.domain.timelines.schemas import EventKind, TimelineEntry
+from tksk_api.errors import invalid
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
@@ -41,6 +50,13 @@ class BeneficiaryQuery(PageQuery):
     village_code: VillageCode | None = None
     ppks_category: Code | None = None
     nik_status: NikStatus | None = None
+    as_of: AsOf | None = None
+
+
+class TimelineQuery(PageQuery):
+    kind: EventKind | None = None
+    since: Annotated[Moment | None, Field(alias="from", description="Recorded at this moment or later")] = None
+    until: Annotated[Moment | None, Field(alias="to", description="Recorded before this moment")] = None
 
 
 @router.post(
@@ -59,21 +75,29 @@ async def create_beneficiary(
     turns out to be registered outside your area counts like a question to `exists`; when those are used up, so are
     registrations with a NIK until `Retry-After`.
     """
-    stored = await service.create(session, house.reads, body, house.settings.exists_per_hour)
+    stored = await intake.register(session, house.reads, body, house.settings.exists_per_hour)
     return reply(session, request, stored)
 
 
 @router.get(
     "/beneficiaries",
     permission=Permission.BENEFICIARY_READ,
-    response_model=Page[BeneficiaryRead],
+    response_model=Page[BeneficiaryRead | BeneficiaryAsOf],
     summary="List people",
 )
 async def list_beneficiaries(
     reader: ReaderDep, request: Request, query: Annotated[BeneficiaryQuery, Query()]
 ) -> Response:
-    """People of the caller's area, newest first."""
-    return await respond_page(reader, request, BENEFICIARIES, query)
+    """People of the caller's area, newest first.
+
+    With `as_of` and a village: who lived there then, each as they were, also those who moved on since, as far as they
+    are registered in the caller's area today.
+    """
+    if query.as_of is None:
+        return await respond_page(reader, request, BENEFICIARIES, query)
+    if query.village_code is None:
+        raise invalid("/village_code", "missing")
+    return await respond_page(reader, request, VILLAGE_AS_OF, query)
 
 
 @router.post(
@@ -83,17 +107,30 @@ async def list_beneficiaries(
     summary="Find a person",
 )
 async def search_beneficiaries(reader: ReaderDep, house: HouseDep, body: BeneficiarySearch) -> Response:
-    """By NIK or family card number exactly, or by a name that may be misspelt. Never puts a NIK into an address."""
-    page = await service.search(reader, house.keyring, body)
+    """By NIK or family card number exactly, or by a name that may be misspelt, best matches first.
+
+    With a name, a NIK or birth date that was written down wrongly still finds the person. Numbers go into the body,
+    never into an address. Whoever sees more than a regency finds misspelt names once `region_code` or `village_code`
+    names a regency or a part of it, or the birth date is given.
+    """
+    page = await search.find(reader, house.keyring, body)
     return Response(b'{"items":[' + page.items + b"]}", headers=PRIVATE, media_type="application/json")
 
 
 @router.get(
-    "/beneficiaries/{id}", permission=Permission.BENEFICIARY_READ, response_model=BeneficiaryRead, summary="One person"
+    "/beneficiaries/{id}",
+    permission=Permission.BENEFICIARY_READ,
+    response_model=BeneficiaryRead | BeneficiaryAsOf,
+    summary="One person",
 )
-async def get_beneficiary(reader: ReaderDep, id: UUID) -> Response:
-    """A person of the caller's area. Reading is recorded."""
-    return respond(await reader.one(BENEFICIARIES, id))
+async def get_beneficiary(reader: ReaderDep, id: UUID, as_of: Annotated[AsOf | None, Query()] = None) -> Response:
+    """A person of the caller's area. Reading is recorded.
+
+    With `as_of` as they were then, without an ETag: the past is not edited. Whoever was registered later was not there.
+    """
+    if as_of is None:
+        return respond(await reader.one(BENEFICIARIES, id))
+    return respond(replace(await reader.one(PERSON_AS_OF, id, as_of=as_of), version=None))
 
 
 @router.patch(
@@ -106,7 +143,7 @@ async def update_beneficiary(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: BeneficiaryUpdate
 ) -> Response:
     """Merge patch: null clears, missing keeps. Village and NIK change by their own actions."""
-    return reply(session, request, await service.update(session, id, version, body))
+    return reply(session, request, await intake.correct(session, id, version, body))
 
 
 @router.delete(
@@ -139,7 +176,7 @@ async def reveal_beneficiary(session: SessionDep, house: HouseDep, id: UUID, bod
 )
 async def move_beneficiary(session: SessionDep, id: UUID, version: IfMatch, body: Move) -> Response:
     """The person lives in another village now. If it lies outside your area you no longer see them."""
-    moved = await service.move(session, id, version, body)
+    moved = await intake.move(session, id, version, body)
     headers = {**PRIVATE, "ETag": f'"v{moved.version}"'}
     return keep(session, Response(moved.model_dump_json(), headers=headers, media_type="application/json"))
 
@@ -156,6 +193,23 @@ async def list_beneficiary_history(
     """Field-level changes, newest first, with who made them. Values of identity numbers are never shown."""
     await service.require_visible(reader, id)
     return await respond_page(reader, request, CHANGES, query, entity_id=id)
+
+
+@router.get(
+    "/beneficiaries/{id}/timeline",
+    permission=Permission.TIMELINE_READ,
+    response_model=Page[TimelineEntry],
+    summary="What happened to a person",
+)
+async def list_beneficiary_timeline(
+    reader: ReaderDep, request: Request, id: UUID, query: Annotated[TimelineQuery, Query()]
+) -> Response:
+    """Registration, corrections, moves, visits, letters, referrals and all the rest in one list, newest first.
+
+    Each entry is there for those who may read its record: a role without the permission, or an office that does not
+    see the village where it happened, does not find it. Labels of the codes are in the list `timeline_events`.
+    """
+    return await respond_page(reader, request, TIMELINE, query, beneficiary_id=id)
 
 
 @router.get(

@@ -18,7 +18,6 @@ from tksk_api.domain.referrals.schemas import (
     Activation,
     Approval,
     Cancellation,
-    Decision,
     DocumentsRequest,
     DocumentsSupply,
     End,
@@ -26,12 +25,17 @@ from tksk_api.domain.referrals.schemas import (
     ReferralRead,
     ReferralUpdate,
     Rejection,
+    SubmitMany,
+    SubmitResults,
+    Transfer,
+    Waitlisting,
 )
 from tksk_api.domain.referrals.workflow import Status
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import reply, respond, respond_page
+from tksk_api.http.problems import language_of
+from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Code
@@ -56,7 +60,7 @@ class ReferralQuery(PageQuery):
 async def create_referral(session: SessionDep, request: Request, body: ReferralCreate) -> Response:
     """A person of the caller's area, a programme that runs today, and an agency that serves it.
 
-    A draft is not shown to the agency. With `consent` overridden, `reason` must say which vital interest asks for it.
+    A draft is not shown to the agency. With `consent` overridden, `consent_reason` says which vital interest asks it.
     """
     return reply(session, request, await service.create(session, body))
 
@@ -103,8 +107,32 @@ async def list_referral_history(
     "/referrals/{id}/submit", permission=Permission.REFERRAL_CREATE, response_model=ReferralRead, summary="Submit"
 )
 async def submit_referral(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
-    """Send it to the agency, which sees it from now on. Programme, agency and person are checked again."""
+    """Send it to the agency, which sees it from now on. Programme, agency and person are checked again, and that the
+    documents are there which the programme demands."""
     return reply(session, request, await transitions.submit(session, id, version))
+
+
+@router.post(
+    "/referrals/submit-many",
+    permission=Permission.REFERRAL_CREATE,
+    response_model=SubmitResults,
+    summary="Submit many drafts",
+)
+async def submit_referrals(session: SessionDep, request: Request, body: SubmitMany) -> Response:
+    """Up to 100 drafts at once, each by itself: what is wrong with one is told beside it and holds up no other."""
+    results = await transitions.submit_many(session, body.ids, language_of(request.scope["headers"]))
+    return keep(session, Response(results.model_dump_json(), headers=dict(PRIVATE), media_type="application/json"))
+
+
+@router.post(
+    "/referrals/{id}/transfer", permission=Permission.REFERRAL_CREATE, response_model=ReferralRead, summary="Transfer"
+)
+async def transfer_referral(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Transfer
+) -> Response:
+    """To another agency that serves the programme, before it is decided. It begins there as submitted; the agency it
+    was with no longer sees it."""
+    return reply(session, request, await transitions.transfer(session, id, version, body))
 
 
 @router.post(
@@ -155,7 +183,8 @@ async def supply_referral_documents(
 async def approve_referral(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Approval
 ) -> Response:
-    """The agency grants it under its own number; the benefit starts with `activate`."""
+    """The agency grants it under its own number; the benefit starts with `activate`, in time where there is a deadline:
+    some programmes (PIP) demand that the agency says by when."""
     return reply(session, request, await transitions.decide(session, id, version, "approve", body))
 
 
@@ -173,9 +202,9 @@ async def reject_referral(
     "/referrals/{id}/waitlist", permission=Permission.REFERRAL_ANSWER, response_model=ReferralRead, summary="Wait-list"
 )
 async def waitlist_referral(
-    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Decision
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Waitlisting
 ) -> Response:
-    """The agency keeps it for later, for example until there is quota."""
+    """The agency keeps it for later, for example until there is quota; after `expires_on` it lapses."""
     return reply(session, request, await transitions.decide(session, id, version, "waitlist", body))
 
 

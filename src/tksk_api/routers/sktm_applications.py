@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from tksk_api.documents.letter import render_letter
 from tksk_api.domain.history.reads import TransitionRead
-from tksk_api.domain.sktm_applications import issue, service
+from tksk_api.domain.sktm_applications import conditions, issue, service
 from tksk_api.domain.sktm_applications.reads import HISTORY, SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import (
     Cancel,
     Check,
     Refusal,
+    Requirements,
     SktmApplicationCreate,
     SktmApplicationRead,
     SktmApplicationUpdate,
@@ -118,6 +119,19 @@ async def get_sktm_letter(session: SessionDep, house: HouseDep, id: UUID) -> Res
     return Response(pdf, headers=headers, media_type="application/pdf")
 
 
+@router.get(
+    URL + "/{id}/requirements",
+    permission=Permission.SKTM_READ,
+    response_model=Requirements,
+    summary="What the application needs",
+)
+async def get_sktm_requirements(session: SessionDep, id: UUID) -> Response:
+    """The documents needed in this case and where each stands, whether a visit is, and who signs in which order: under
+    today's policy until it is submitted, then under the one of that day."""
+    needed = await conditions.requirements_of(session, id)
+    return Response(needed.model_dump_json(), headers=PRIVATE, media_type="application/json")
+
+
 @router.post(
     URL + "/{id}/submit", permission=Permission.SKTM_SUBMIT, response_model=SktmApplicationRead, summary="Submit"
 )
@@ -184,7 +198,7 @@ async def sign_sktm_application(
 ) -> Response:
     """The region's signatories sign in order; the last signature gives the letter its number. Nobody who created,
     checked or verified the application may sign it."""
-    stored = await issue.sign(session, id, version, render_letter, house.settings.public_url)
+    stored = await issue.sign(session, id, version, render_letter, house.settings.public_url, house.letter_keys)
     return reply(session, request, stored)
 
 

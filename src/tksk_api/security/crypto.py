@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tksk_api.security.letter_keys import LetterKey
 from tksk_api.security.masters import MASTER_BYTES, Masters, lookup_root_in, masters_in
 
 # The first byte of a ciphertext says what sealed it. 0x01: master key 1, as the first release wrote it; it stays
@@ -100,6 +101,7 @@ class Keyring:
     masters: Masters
     lookup_root: bytes
     signing: tuple[SigningKey, ...]
+    letters: tuple[LetterKey, ...] = ()
 
     def encrypt(self, purpose: str, row: str, plain: bytes) -> bytes:
         """AES-256-GCM; purpose (`table.column`) and row id are bound in, so ciphertexts cannot be swapped."""
@@ -153,6 +155,7 @@ def create_key_file(path: Path) -> None:
     content = {
         "masters": {"1": base64.b64encode(secrets.token_bytes(MASTER_BYTES)).decode()},
         "signing": [SigningKey.generate().entry()],
+        "letters": [LetterKey.generate().entry()],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -215,6 +218,7 @@ def load_key_file(path: Path) -> Keyring:
             Masters(masters_in(content), path),
             lookup_root_in(content),
             tuple(SigningKey.of_entry(entry) for entry in content["signing"]),
+            tuple(LetterKey.of_entry(entry) for entry in content.get("letters", ())),
         )
     except FileNotFoundError as error:
         raise KeyFileError("TKSK_KEY_FILE does not exist; make one with `tksk keys init`") from error

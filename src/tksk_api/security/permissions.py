@@ -15,6 +15,7 @@ class Role(StrEnum):
     VILLAGE_HEAD = "village_head"
     VILLAGE_CLERK = "village_clerk"
     TKSK = "tksk"
+    COORDINATOR = "coordinator"
     AGENCY = "agency"
     AUDITOR = "auditor"
 
@@ -46,7 +47,18 @@ class Permission(StrEnum):
     BENEFICIARY_DELETE = "beneficiary:delete", "Withdraw a wrongly registered person"
     BENEFICIARY_REVEAL = "beneficiary:reveal", "Read a full NIK or family card number, with purpose and reason"
     BENEFICIARY_EXISTS = "beneficiary:exists", "Ask whether somebody with a NIK is registered anywhere; recorded"
+    BENEFICIARY_MERGE = "beneficiary:merge", "Merge two records of one person of one's own area, and take it back"
+    DUPLICATE_DECIDE = "duplicate:decide", "Say that two people of one's own area are not one, or look at them again"
+    TIMELINE_READ = "beneficiary:timeline", "See all that happened to one person in order, as far as one sees each part"
     BENEFICIARY_STATEMENT = "beneficiary:statement", "Give a person the statement of their own data; recorded"
+    BENEFICIARY_IDENTIFY = "beneficiary:identify", "Attach, verify and correct identity numbers, and record deaths"
+    PPKS_READ = "ppks_assessment:read", "See PPKS assessments of one's own area, the sensitive ones left out"
+    PPKS_WRITE = "ppks_assessment:write", "Assess PPKS categories and end them"
+    PPKS_SENSITIVE = "ppks_assessment:sensitive", "See and assess the sensitive PPKS categories as well; recorded"
+    FAMILY_READ = "family:read", "See families of one's own area, and their deciles"
+    FAMILY_WRITE = "family:write", "Register and change families of one's own area"
+    DECILE_WRITE = "decile:write", "Record what the national data say of a family's decile"
+    STATISTICS_READ = "statistics:read", "See figures of one's own area, and where evidence disagrees"
     GRANT_READ = "access_grant:read", "See who read people of one's own area from outside it"
     GRANT_CREATE = "access_grant:create", "Break the glass: read one person outside one's own area, with a reason"
     GRANT_REVOKE = "access_grant:revoke", "End such a grant for a person of one's own area"
@@ -59,11 +71,14 @@ class Permission(StrEnum):
     CLIENT_MANAGE = "client:manage", "Create, renew and end machine clients of one's own area"
     AUDIT_READ = "audit:read", "Read the access log"
     VISIT_READ = "visit:read", "See home visits"
-    VISIT_WRITE = "visit:write", "Plan, change and complete home visits"
+    VISIT_WRITE = "visit:write", "Plan, change, complete and cancel home visits"
+    PROPOSAL_READ = "proposal:read", "See what visits found to be otherwise than the register says"
+    PROPOSAL_DECIDE = "proposal:decide", "Accept such a finding into the register, or reject it"
     ATTACHMENT_READ = "attachment:read", "See photos and papers; identity documents need `beneficiary:reveal` as well"
     ATTACHMENT_WRITE = "attachment:write", "Attach photos and papers, and take them back"
     POLICY_READ = "sktm_policy:read", "See the SKTM policies"
     POLICY_WRITE = "sktm_policy:write", "Set the SKTM policy of one's own area"
+    NUMBER_VOID = "sktm_number:void", "Void letter numbers of one's own area"
     SKTM_READ = "sktm:read", "See SKTM applications and letters"
     SKTM_PRINT = "sktm:print", "Fetch the letter itself, which bears full identity numbers; recorded"
     SKTM_CREATE = "sktm:create", "Draft and correct applications"
@@ -76,7 +91,12 @@ class Permission(StrEnum):
     SKTM_COLLECT = "sktm:collect", "Record that the letter was handed over"
     SKTM_REVOKE = "sktm:revoke", "Revoke an issued letter"
     SKTM_CANCEL = "sktm:cancel", "Cancel an application before it is issued"
+    PRESENTATION_CREATE = "presentation:create", "Record that a letter was shown at one's own agency"
     PROGRAM_READ = "program:read", "See programmes"
+    PROGRAM_WRITE = "program:write", "Write what a programme asks for from a day on; offices only local programmes'"
+    PROGRAM_ADVISE = "program:advise", "Ask what a programme's rules say of a person of one's own area; recorded"
+    PROGRAM_SIMULATE = "program:simulate", "Count who would qualify in one's own area, naming nobody"
+    JOB_FOLLOW = "job:follow", "Follow and cancel one's own jobs"
     AGENCY_READ = "agency:read", "See the directory of agencies"
     AGENCY_WRITE = "agency:write", "Maintain agencies of one's own area"
     PARTNER_READ = "partner:read", "See the directory of social partners"
@@ -91,35 +111,55 @@ class Permission(StrEnum):
 
 _P = Permission
 _SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}
+_SEES |= {_P.TIMELINE_READ, _P.PROPOSAL_READ}
+_SEES |= {_P.PPKS_READ, _P.FAMILY_READ, _P.STATISTICS_READ}
 _KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
 _REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL, _P.ATTACHMENT_WRITE}
+_REGISTERS |= {_P.FAMILY_WRITE, _P.BENEFICIARY_IDENTIFY, _P.PPKS_WRITE}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
+_HANDLES |= {_P.PROGRAM_ADVISE}
+# Where a village has no clerk and a district no officer, the regency decides what a visit proposed.
+_DECIDES = {_P.PROPOSAL_DECIDE}
 _HOLDS_LETTERS = {_P.SKTM_PRINT, _P.ATTACHMENT_READ}
 _OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW, _P.GRANT_READ}
 _OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS, _P.PARTNER_WRITE}
+_OFFICE |= {_P.DECILE_WRITE}
 _ASSIGNS = {_P.ASSIGNMENT_READ, _P.ASSIGNMENT_MANAGE}
 _OFFICE |= _ASSIGNS
 _MACHINES = {_P.CLIENT_READ, _P.CLIENT_MANAGE}
+_COUNTS = {_P.PROGRAM_SIMULATE, _P.JOB_FOLLOW}
+_RULES = {_P.PROGRAM_WRITE} | _COUNTS
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(
-        _KNOWS | _MACHINES | _ASSIGNS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
+        _KNOWS | _MACHINES | _ASSIGNS | _COUNTS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
     ),
-    Role.MINISTRY: frozenset(_KNOWS | _SEES | _MACHINES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ}),
-    Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES),
+    Role.MINISTRY: frozenset(
+        _KNOWS | _SEES | _MACHINES | _RULES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ, _P.DECILE_WRITE}
+    ),
+    Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES | _RULES),
     Role.REGENCY_OFFICE: frozenset(
         _KNOWS
         | _SEES
+        | _DECIDES
         | _HOLDS_LETTERS
         | _OFFICE
+        | _RULES
         | {
+            _P.PROGRAM_ADVISE,
             _P.BENEFICIARY_DELETE,
+            _P.BENEFICIARY_MERGE,
             _P.BENEFICIARY_REVEAL,
+            _P.DUPLICATE_DECIDE,
             _P.BENEFICIARY_STATEMENT,
+            _P.BENEFICIARY_IDENTIFY,
+            _P.PPKS_WRITE,
+            _P.PPKS_SENSITIVE,
             _P.GRANT_CREATE,
             _P.PRIVACY_CREATE,
             _P.PRIVACY_DECIDE,
             _P.SKTM_REVOKE,
+            _P.NUMBER_VOID,
             _P.REFERRAL_CREATE,
             _P.REFERRAL_ANSWER,
         }
@@ -136,22 +176,27 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VILLAGE_CLERK: frozenset(
         _KNOWS
         | _SEES
+        | _DECIDES
         | _HOLDS_LETTERS
         | _REGISTERS
         | _HANDLES
-        | {_P.BENEFICIARY_EXISTS, _P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE}
+        | {_P.BENEFICIARY_EXISTS, _P.DUPLICATE_DECIDE, _P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE}
     ),
     Role.TKSK: frozenset(
         _KNOWS
         | _SEES
+        | _DECIDES
         | _HOLDS_LETTERS
         | _REGISTERS
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
-        | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE}
+        | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE, _P.PPKS_SENSITIVE}
         | {_P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE, _P.ASSIGNMENT_READ}
+        | {_P.BENEFICIARY_MERGE, _P.DUPLICATE_DECIDE}
     ),
-    Role.AGENCY: frozenset(_KNOWS | {_P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
+    # Works through the officers of a regency or province (DOMAIN §1.2): their work and their districts, nobody's file.
+    Role.COORDINATOR: frozenset(_KNOWS | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}),
+    Role.AGENCY: frozenset(_KNOWS | {_P.PRESENTATION_CREATE, _P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
     Role.AUDITOR: frozenset(
         _KNOWS
         | _SEES
@@ -165,11 +210,12 @@ _OTP_PERMISSIONS = {_P.USER_MANAGE, _P.CLIENT_MANAGE, _P.SKTM_SIGN, _P.PRIVACY_D
 OTP_ROLES: frozenset[str] = frozenset(role for role, granted in ROLE_PERMISSIONS.items() if granted & _OTP_PERMISSIONS)
 
 # What a machine client may be given as a scope. Revealing, signing, deciding and managing need a person; visits and
-# the work log are a person's own work.
+# the work log are a person's own work. A timeline is for people to read: machines read the lists it is made of.
 MACHINE_SCOPES: frozenset[Permission] = frozenset(
-    _SEES
+    _SEES - {_P.TIMELINE_READ}
     | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE}
-    | {_P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ}
+    | {_P.DECILE_WRITE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ, _P.PRESENTATION_CREATE}
+    | _COUNTS
 )
 
 # Which of them a role may give. Whoever makes a client can act as it, so a role gives what it may do itself: an
@@ -187,7 +233,8 @@ CLIENT_SCOPES: Mapping[Role, frozenset[Permission]] = {
 # only what is addressed to the agency.
 AGENCY_SCOPES: frozenset[Permission] = MACHINE_SCOPES & ROLE_PERMISSIONS[Role.AGENCY]
 
-# The level of region a role works in; None: the nation, or for agencies the place they serve.
+# The level of region a role works in; None: the nation, or for agencies the place they serve. A coordinator's may be
+# one level up as well (`levels_of`).
 ROLE_REGION_LEVEL: Mapping[Role, str | None] = {
     Role.ADMIN: None,
     Role.MINISTRY: None,
@@ -197,6 +244,7 @@ ROLE_REGION_LEVEL: Mapping[Role, str | None] = {
     Role.VILLAGE_HEAD: "village",
     Role.VILLAGE_CLERK: "village",
     Role.TKSK: "district",
+    Role.COORDINATOR: "regency",
     Role.AGENCY: None,
     Role.AUDITOR: None,
 }
@@ -211,10 +259,21 @@ MANAGES: Mapping[Role, frozenset[Role]] = {
             Role.VILLAGE_HEAD,
             Role.VILLAGE_CLERK,
             Role.TKSK,
+            Role.COORDINATOR,
         }
     ),
-    Role.REGENCY_OFFICE: frozenset({Role.DISTRICT_HEAD, Role.VILLAGE_HEAD, Role.VILLAGE_CLERK, Role.TKSK}),
+    Role.REGENCY_OFFICE: frozenset(
+        {Role.DISTRICT_HEAD, Role.VILLAGE_HEAD, Role.VILLAGE_CLERK, Role.TKSK, Role.COORDINATOR}
+    ),
 }
+
+
+def levels_of(role: Role) -> tuple[str, ...]:
+    """The levels of region a role may work in; () for the nation. There are coordinators of provinces (DOMAIN §1.2)."""
+    level = ROLE_REGION_LEVEL[role]
+    if role is Role.COORDINATOR:
+        return (str(level), "province")
+    return () if level is None else (level,)
 
 
 def roles_with(permission: Permission) -> tuple[str, ...]:

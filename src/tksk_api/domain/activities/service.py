@@ -21,6 +21,7 @@ from tksk_api.domain.activities.workflow import WORKFLOW, require_editable
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.attachments import service as attachments
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.service import unknown_person
 from tksk_api.domain.partners.service import link_errors
 from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
 from tksk_api.domain.regions.service import local_today, require_region
@@ -29,6 +30,7 @@ from tksk_api.domain.visits.schemas import Point
 from tksk_api.errors import DomainError, FieldError, invalid
 from tksk_api.security.permissions import Permission
 
+_MOST_ERRORS = 50
 _LINKS = ("beneficiary_ids", "agency_ids", "partner_ids", "attachment_ids")
 _REQUIRED = ("occurred_on", "pillar", "function", "roles", "kind", "title", "region_code", *_LINKS)
 
@@ -191,12 +193,14 @@ async def _check_links(session: AsyncSession, changes: Mapping[str, Any], row: A
             continue
         known = {*kept, *await _existing(session, name, set(ids).difference(kept))}
         for index, key in enumerate(ids):
-            if key not in known:
+            if key not in known and name == "beneficiary_ids" and len(errors) < _MOST_ERRORS:
+                errors.append(await unknown_person(session, key, f"/{name}/{index}"))
+            elif key not in known:
                 errors.append(FieldError(f"/{name}/{index}", "unknown_reference"))
             elif key in ids[:index]:
                 errors.append(FieldError(f"/{name}/{index}", "duplicate_entry"))
     if errors:
-        raise DomainError("invalid_request", errors=errors[:50])
+        raise DomainError("invalid_request", errors=errors[:_MOST_ERRORS])
 
 
 async def _existing(session: AsyncSession, name: str, ids: AbstractSet[UUID]) -> Collection[UUID]:

@@ -1,15 +1,14 @@
 """How agencies are read: a directory that everybody signed in may see."""
 
-from sqlalchemy import any_, exists, or_
+from sqlalchemy import any_, or_
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
 from tksk_api.database.tables import table_of
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.agencies.schemas import AgencyRead
-from tksk_api.domain.programs.models import Program
+from tksk_api.domain.programs.reads import kinds_served
 
 TABLE = table_of(Agency)
-_PROGRAMS = table_of(Program)
 
 AGENCIES = Resource(
     schema=AgencyRead,
@@ -19,10 +18,7 @@ AGENCIES = Resource(
         "kind": lambda value: TABLE.c.kind == value,
         "region_code": lambda value: TABLE.c.region_code == value,
         # The same rule that a referral is held to: by its kind, or because it says so itself.
-        "program": lambda value: exists().where(
-            _PROGRAMS.c.code == value,
-            or_(TABLE.c.kind == any_(_PROGRAMS.c.agency_kinds), _PROGRAMS.c.code == any_(TABLE.c.programs)),
-        ),
+        "program": lambda value: or_(TABLE.c.kind == any_(kinds_served(value)), value == any_(TABLE.c.programs)),
     },
     sorts={"-created_at": NEWEST_FIRST, "name": Sort(("name",), descending=False)},
 )

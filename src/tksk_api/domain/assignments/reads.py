@@ -2,7 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Date, Text, and_, case, cast, exists, func, literal_column, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Date,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
@@ -46,39 +61,22 @@ ASSIGNMENTS = Resource(
 
 # ---- vacancies: a list of regions, which are public and carry no scope, so the caller's own is asked for here --------
 
-_HERE = func.timezone(_REGIONS.c.timezone, func.now())
 _REGENCIES = _REGIONS.alias("regencies")
-_HELD = exists().where(
-    TABLE.c.region_code == _REGIONS.c.code, TABLE.c.kind == literal_column("'holder'"), _during(_HERE)
-)
-_LAST_HELD = (
-    select(func.max(func.upper(TABLE.c.during, type_=Date)))
-    .where(
-        TABLE.c.region_code == _REGIONS.c.code,
-        TABLE.c.kind == literal_column("'holder'"),
-        func.upper(TABLE.c.during, type_=Date) <= cast(_HERE, Date),
+_IS_HOLDER = and_(TABLE.c.region_code == _REGIONS.c.code, TABLE.c.kind == literal_column("'holder'"))
+_UPPER = func.upper(TABLE.c.during, type_=Date)
+
+
+def _one(*pairs: Any) -> Any:
+    """A JSON object of an assignment's user and more."""
+    return func.json_build_object(
+        literal_column("'user_id'"),
+        TABLE.c.user_id,
+        literal_column("'user_name'"),
+        func.app.user_name(TABLE.c.user_id),
+        *pairs,
     )
-    .scalar_subquery()
-)
-_ACTING = (
-    select(
-        func.coalesce(
-            func.json_agg(
-                func.json_build_object(
-                    literal_column("'user_id'"),
-                    TABLE.c.user_id,
-                    literal_column("'user_name'"),
-                    func.app.user_name(TABLE.c.user_id),
-                    literal_column("'until'"),
-                    TABLE.c.ends_on,
-                )
-            ),
-            literal_column("'[]'::json"),
-        )
-    )
-    .where(TABLE.c.region_code == _REGIONS.c.code, TABLE.c.kind == literal_column("'acting'"), _during(_HERE))
-    .scalar_subquery()
-)
+
+
 # As the row policies say it (migrations/ops.py): `app.enter` has set it before the first region is looked at.
 _OWN = func.coalesce(
     literal_column(
@@ -92,20 +90,44 @@ _OWN = func.coalesce(
     type_=Boolean,
 )
 
-VACANCIES = Resource(
-    schema=VacancyRead,
-    table=_REGIONS,
-    scoped=False,
-    source=_REGIONS.join(_REGENCIES, _REGENCIES.c.code == _REGIONS.c.parent_code),
-    columns={
-        "region_code": _REGIONS.c.code,
-        "region_name": _REGIONS.c.name,
-        "regency_name": _REGENCIES.c.name,
-        "vacant_since": _LAST_HELD,
-        "acting": _ACTING,
-    },
-    where=(and_(_REGIONS.c.level == literal_column("'district'"), _REGIONS.c.valid_until.is_(None)), _OWN, ~_HELD),
-    filters={"region_code": lambda value: inside(_REGIONS.c.code, value)},
-    sorts={"region_code": Sort((), descending=False)},
-    key="region_code",
-)
+
+def _vacancies(day: Any, *where: Any) -> Resource:
+    """Districts that nobody holds on a day of their own calendar."""
+    held_before = (_IS_HOLDER, cast(day, Date) >= _UPPER)
+    last: tuple[Any, ...] = (
+        literal_column("'until'"),
+        TABLE.c.ends_on,
+        literal_column("'end_reason'"),
+        TABLE.c.end_reason,
+    )
+    acting = func.json_agg(_one(literal_column("'until'"), TABLE.c.ends_on))
+    return Resource(
+        schema=VacancyRead,
+        table=_REGIONS,
+        scoped=False,
+        source=_REGIONS.join(_REGENCIES, _REGENCIES.c.code == _REGIONS.c.parent_code),
+        columns={
+            "region_code": _REGIONS.c.code,
+            "region_name": _REGIONS.c.name,
+            "regency_name": _REGENCIES.c.name,
+            "vacant_since": select(func.max(_UPPER)).where(*held_before).scalar_subquery(),
+            "last_holder": select(_one(*last)).where(*held_before).order_by(_UPPER.desc()).limit(1).scalar_subquery(),
+            "acting": select(func.coalesce(acting, literal_column("'[]'::json")))
+            .where(TABLE.c.region_code == _REGIONS.c.code, TABLE.c.kind == literal_column("'acting'"), _during(day))
+            .scalar_subquery(),
+        },
+        where=(
+            _REGIONS.c.level == literal_column("'district'"),
+            _OWN,
+            ~exists().where(_IS_HOLDER, _during(day)),
+            *where,
+        ),
+        filters={"region_code": lambda value: inside(_REGIONS.c.code, value), "on": lambda _: true()},
+        sorts={"region_code": Sort((), descending=False)},
+        key="region_code",
+    )
+
+
+VACANCIES = _vacancies(func.timezone(_REGIONS.c.timezone, func.now()), _REGIONS.c.valid_until.is_(None))
+_DAY = cast(bindparam("filter_on", type_=Date()), Date)
+VACANCIES_ON = _vacancies(_DAY, or_(_REGIONS.c.valid_until.is_(None), _REGIONS.c.valid_until > _DAY))

@@ -28,7 +28,7 @@ class AssignmentCreate(Body):
     """A decree with number, date and issuer is required of holders and coordinators; acting cover may do without."""
 
     id: UUID | None = None
-    user_id: Annotated[UUID, Field(description="A user with the role tksk")]
+    user_id: Annotated[UUID, Field(description="A user with the role tksk; for a coordinator, tksk or coordinator")]
     region_code: Place
     kind: AssignmentKind
     decree_number: DecreeNumber | None = None
@@ -81,11 +81,21 @@ class Cover(Read):
     until: date
 
 
+class LastHolder(Read):
+    """Who held the district last, until when, and why it ended where that was written."""
+
+    user_id: UUID
+    user_name: str
+    until: date | None
+    end_reason: str | None
+
+
 class VacancyRead(Read):
-    """A district that nobody holds today."""
+    """A district that nobody holds on the day asked for."""
 
     region_code: str
     region_name: str
     regency_name: str
     vacant_since: Annotated[date | None, Field(description="First day without a holder; null: there never was one")]
+    last_holder: LastHolder | None
     acting: list[Cover]

@@ -1,5 +1,6 @@
 """Recording who is the officer of a district, and ending it. An officer's area follows at their next request."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,8 @@ from tksk_api.domain.users.models import User
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.permissions import Role
 
+# An officer may coordinate besides; for somebody who does nothing else the decree is also where they see.
+_MAY_BE = {"holder": {Role.TKSK}, "acting": {Role.TKSK}, "coordinator": {Role.TKSK, Role.COORDINATOR}}
 _DECREE = {"decree_number", "decree_date", "decree_issuer"}
 # The constraints decide; the locks let two offices wait for each other instead of dying in a deadlock.
 _IN_TURN = text(
@@ -79,12 +82,14 @@ async def _check(session: AsyncSession, body: AssignmentCreate, longest_cover: i
     check_decree(body.kind, body.model_dump(include=_DECREE))
     check_span(body.kind, body.starts_on, body.ends_on, longest_cover)
     check_cover(body.kind, body.user_id, body.acting_for)
-    await _require_officer(session, body.user_id, "/user_id")
+    await _require_officer(session, body.user_id, "/user_id", _MAY_BE[body.kind])
     if body.acting_for is not None:
-        await _require_officer(session, body.acting_for, "/acting_for", also_disabled=True)
+        await _require_officer(session, body.acting_for, "/acting_for", _MAY_BE[body.kind], also_disabled=True)
 
 
-async def _require_officer(session: AsyncSession, key: UUID, pointer: str, *, also_disabled: bool = False) -> None:
+async def _require_officer(
+    session: AsyncSession, key: UUID, pointer: str, roles: Collection[Role], *, also_disabled: bool = False
+) -> None:
     user = await load_reference(session, User, key, pointer)
-    if user.role != Role.TKSK or (user.disabled_at is not None and not also_disabled):
+    if user.role not in roles or (user.disabled_at is not None and not also_disabled):
         raise invalid(pointer, "not_an_officer")

@@ -23,7 +23,7 @@ class Attachment(Record, RegionScoped, table=True):
     __tablename__ = "attachments"
     __table_args__ = (
         sa.CheckConstraint("num_nonnulls(beneficiary_id, visit_id, activity_id) >= 1", name="owner"),
-        sa.Index("ix_attachments_beneficiary_id", "beneficiary_id"),
+        sa.Index("ix_attachments_beneficiary_id", "beneficiary_id", "created_at"),
         sa.Index("ix_attachments_visit_id", "visit_id"),
         sa.Index("ix_attachments_activity_id", "activity_id"),
         sa.Index("uq_attachments_object_name", "object_name", unique=True),

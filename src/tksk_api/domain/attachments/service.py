@@ -22,7 +22,7 @@ from tksk_api.domain.attachments.reads import ATTACHMENTS
 from tksk_api.domain.attachments.rules import is_identity, keeps_place
 from tksk_api.domain.attachments.schemas import AttachmentUpload, Variant
 from tksk_api.domain.attachments.vault import THUMBNAIL, Sealed, Vault, new_name
-from tksk_api.domain.beneficiaries.service import take_full_numbers
+from tksk_api.domain.beneficiaries.service import take_full_numbers, unknown_person
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import create_once, created_before, keyring_of, load
 from tksk_api.domain.references.lists import codes
@@ -206,7 +206,7 @@ async def _owner(session: AsyncSession, body: AttachmentUpload) -> Owner:
         found = found.where(table.c.deleted_at.is_(None))
     row = (await (await session.connection()).execute(found)).first()
     if row is None:
-        raise invalid(f"/{column}", "unknown_reference")
+        raise DomainError("invalid_request", errors=[await unknown_person(session, key, f"/{column}")])
     return Owner(column, key, row.region_code, row.subject)
 
 

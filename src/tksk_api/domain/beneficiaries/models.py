@@ -13,8 +13,10 @@ from tksk_api.database.tables import Record, RegionScoped, json_list, moment, te
 
 class Beneficiary(Record, RegionScoped, table=True):
     """A person. NIK and family card number are ciphertext plus a keyed digest (blind index); only the last four
-    digits are readable. `search_name` is maintained by the database from `full_name`. While `restricted_at` is set the
-    database refuses new processing; `legal_hold` says why the person may not be erased."""
+    digits are readable. `search_name` and `name_keys` are maintained by the database from `full_name`. While
+    `restricted_at` is set the database refuses new processing; `legal_hold` says why the person may not be erased.
+    `merged_into` is the record that stands, of one that turned out to be a second one of the same person: it is gone as
+    a withdrawn one is, and lies where the one that stands does."""
 
     __tablename__ = "beneficiaries"
     __table_args__ = (
@@ -27,7 +29,11 @@ class Beneficiary(Record, RegionScoped, table=True):
             postgresql_using="gin",
             postgresql_ops={"search_name": "gin_trgm_ops"},
         ),
+        sa.Index("ix_beneficiaries_name_keys", "regency_code", "name_keys", postgresql_using="gin"),
         sa.Index("ix_beneficiaries_birth_date", "birth_date"),
+        sa.Index("ix_beneficiaries_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+        sa.Index("ix_beneficiaries_merged_nik", "nik_index", postgresql_where=text("merged_into IS NOT NULL")),
+        sa.CheckConstraint("merged_into IS NULL OR deleted_at IS NOT NULL", name="merged"),
         {"info": {"reached_by_grant": True}},
     )
 
@@ -35,8 +41,14 @@ class Beneficiary(Record, RegionScoped, table=True):
     nik_index: bytes | None = None
     nik_last4: str | None = Field(default=None, sa_type=Text)
     nik_status: str = Field(sa_type=Text)
+    nik_verified_at: datetime | None = moment()
+    nik_verified_by: UUID | None = Field(default=None, sa_type=PgUuid)
+    nik_verified_document: str | None = Field(default=None, sa_type=Text)
     full_name: str = Field(sa_type=Text)
     search_name: str | None = Field(default=None, sa_type=Text, sa_column_kwargs={"server_default": sa.FetchedValue()})
+    name_keys: list[str] | None = Field(
+        default=None, sa_type=sa.ARRAY(Text), sa_column_kwargs={"server_default": sa.FetchedValue()}
+    )
     birth_place: str | None = Field(default=None, sa_type=Text)
     birth_date: date
     sex: str = Field(sa_type=Text)
@@ -52,8 +64,10 @@ class Beneficiary(Record, RegionScoped, table=True):
     notes: str | None = Field(default=None, sa_type=Text)
     warnings: list[dict[str, str]] = json_list()
     deceased_on: date | None = None
+    deceased_source: str | None = Field(default=None, sa_type=Text)
     deleted_at: datetime | None = moment()
     moved_at: datetime | None = moment()
     moved_by: UUID | None = Field(default=None, sa_type=PgUuid)
     restricted_at: datetime | None = moment()
     legal_hold: str | None = Field(default=None, sa_type=Text)
+    merged_into: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="beneficiaries.id")

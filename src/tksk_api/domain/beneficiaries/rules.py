@@ -66,6 +66,17 @@ def identity_warnings(
     return warnings
 
 
+def name_warnings(full_name: str) -> list[str]:
+    """Names of one word, and of one letter, exist; one letter may also be the rest of a name that got lost."""
+    return ["name_short"] if sum(map(str.isalpha, full_name)) == 1 else []
+
+
+def differing_documents(full_name: str, names: Iterable[tuple[str, str]]) -> list[str]:
+    """The papers, of `(paper, name)`, that bear another name; case, accents and punctuation make none (DOMAIN §3.4)."""
+    said = _words(full_name)
+    return list(dict.fromkeys(document for document, name in names if _words(name) != said))
+
+
 def category_warnings(
     categories: Iterable[tuple[str, int | None, int | None, str | None]], age: int, sex: str
 ) -> list[str]:

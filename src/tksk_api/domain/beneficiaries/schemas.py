@@ -8,7 +8,20 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, FamilyCardNumber, Line, Nik, Note, PastDate, PhoneNumber, RtRw, Sex, VillageCode
+from tksk_api.types import (
+    Code,
+    FamilyCardNumber,
+    Line,
+    Nik,
+    Note,
+    PastDate,
+    PersonName,
+    PhoneNumber,
+    RegionCode,
+    RtRw,
+    Sex,
+    VillageCode,
+)
 
 NikStatus = Annotated[
     Literal["verified", "unverified", "belum_rekam", "none"],
@@ -39,7 +52,7 @@ class BeneficiaryCreate(Body):
     id: UUID | None = None
     nik: Nik | None = None
     nik_status: NikStatus
-    full_name: Annotated[Line, Field(examples=["Siti Rahmawati"])]
+    full_name: PersonName
     birth_place: Line | None = None
     birth_date: PastDate
     sex: Sex
@@ -69,7 +82,7 @@ class BeneficiaryUpdate(Body):
     """A merge patch. Village, NIK and death change by named actions, never here."""
 
     nik_status: Literal["verified", "unverified"] | None = None
-    full_name: Line | None = None
+    full_name: PersonName | None = None
     birth_place: Line | None = None
     birth_date: PastDate | None = None
     sex: Sex | None = None
@@ -88,6 +101,13 @@ class Warning_(Read):
     detail: str
 
 
+class DuplicateWarning(Warning_):
+    """The person may be registered already; given with the answer to a registration."""
+
+    code: Literal["possible_duplicate"]
+    beneficiary_id: Annotated[UUID | None, Field(description="Whom, if they are registered in your area")]
+
+
 class AddressRead(Read):
     street: str
     rt: str | None
@@ -100,6 +120,8 @@ class BeneficiaryRead(Read):
     id: UUID
     nik_masked: str | None
     nik_status: NikStatus
+    nik_verified_at: datetime | None
+    nik_verified_document: Annotated[str | None, Field(description="Code of the list nik_documents")]
     full_name: str
     birth_place: str | None
     birth_date: date
@@ -110,32 +132,81 @@ class BeneficiaryRead(Read):
     phone: str | None
     family_card_masked: str | None
     relationship: str | None
-    ppks_categories: list[str]
+    ppks_categories: Annotated[
+        list[str], Field(description="Active categories; sensitive ones only for those who need them")
+    ]
     notes: str | None
-    warnings: list[Warning_]
+    warnings: list[DuplicateWarning | Warning_]
     deceased_on: date | None
+    deceased_source: Annotated[str | None, Field(description="Code of the list death_sources")]
+    moved_at: Annotated[datetime | None, Field(description="When the person last moved to another village")]
     restricted_at: Annotated[
         datetime | None, Field(description="Since when no new processing is allowed, at the person's own request")
+    ]
+    merged_into: Annotated[
+        UUID | None,
+        Field(description="Set when you asked for a record that was merged: the id of this one, which stands for both"),
     ]
     version: int
     created_at: datetime
     updated_at: datetime
 
 
+class BeneficiaryAsOf(BeneficiaryRead):
+    """A person as they were in the register at a moment; `version` and `updated_at` are of the state shown."""
+
+    as_of: datetime
+    not_kept: Annotated[
+        list[str], Field(description="Fields whose former value is not kept: they are null", examples=[["nik_masked"]])
+    ]
+
+
+class MatchReason(Read):
+    """What agrees in one field, or does not."""
+
+    field: str
+    match: Annotated[
+        str,
+        Field(
+            description="exact, similar or different; of a birth date also day_month_swapped, one_digit, transposed, "
+            "year_only, same_year; of a NIK also one_digit and unknown; of a place same, same_district, same_regency"
+        ),
+    ]
+    similarity: Annotated[float | None, Field(description="Of names, 0 to 1")] = None
+
+
 class BeneficiaryHit(BeneficiaryRead):
-    """A search result; `score` is 1 for an exact match, else the similarity of the names (0 to 1)."""
+    """A search result; `score` from 0 to 1 is how well what you gave fits, and `reasons` say in which fields."""
 
     score: float
+    reasons: list[MatchReason]
+
+
+class Candidate(Read):
+    """What a search compares; nobody is shown it."""
+
+    id: UUID
+    full_name: str
+    birth_date: date
+    village_code: str
+    nik_index: bytes | None
+    family_card_index: bytes | None
 
 
 class BeneficiarySearch(Body):
-    """By NIK or family card number exactly, or by name with birth date or village. At least one is needed."""
+    """By NIK, family card number or birth date exactly, or by a name that may be misspelt, with as much as is known.
+
+    With a name, a NIK or birth date that is one digit off still counts. `region_code` narrows the place.
+    """
 
     nik: Nik | None = None
     family_card_number: FamilyCardNumber | None = None
     name: Annotated[Line | None, Field(min_length=2)] = None
     birth_date: PastDate | None = None
     village_code: VillageCode | None = None
+    region_code: Annotated[
+        RegionCode | None, Field(description="Search in this province, regency, district or village only")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=50)] = 20
 
     @model_validator(mode="after")
@@ -182,6 +253,56 @@ class Moved(Read):
     version: int
 
 
+class AttachNik(Body):
+    """The number of a person who had none, and the paper it was read from."""
+
+    nik: Nik
+    document: Annotated[Code | None, Field(description="Code of the list nik_documents", examples=["ktp"])] = None
+    note: Note | None = None
+
+
+class VerifyNik(Body):
+    """What the number was compared with."""
+
+    document: Annotated[Code, Field(description="Code of the list nik_documents", examples=["ktp"])]
+    note: Note | None = None
+
+
+class CorrectNik(Body):
+    """The right number; null when the wrong one is somebody else's and the right one is not known."""
+
+    nik: Nik | None
+    reason: Note
+
+
+class Death(Body):
+    """When somebody died, and what that is known from."""
+
+    died_on: PastDate
+    source: Annotated[Code, Field(description="Code of the list death_sources", examples=["village_letter"])]
+    note: Note | None = None
+
+
+class DeathUndone(Body):
+    """Why the record was wrong."""
+
+    reason: Note
+
+
+class OpenWork(Read):
+    """Something under way for a person who died; whoever is responsible ends it."""
+
+    kind: Literal["sktm_application", "referral", "visit", "ppks_assessment"]
+    id: UUID
+    status: str
+
+
+class DeceasedRead(BeneficiaryRead):
+    """A person recorded as deceased, and what is still under way for them, as far as you see it."""
+
+    open_work: list[OpenWork]
+
+
 class ChangeRead(Read):
     """One change: `fields` maps a field to its former and new value; of secret fields only that they changed."""
 
@@ -194,4 +315,5 @@ class ChangeRead(Read):
     actor_role: str | None
     request_id: UUID | None
     operation: str | None
+    reason: Annotated[str | None, Field(description="Why, where the action asks for one")]
     entity_version: int | None

@@ -8,17 +8,25 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
-from tksk_api.database.reads import Page, PageRequest, Reader, ReadPool, Stored
-from tksk_api.database.session import scope_of
+from tksk_api.database.reads import Reader, ReadPool, Stored
+from tksk_api.database.session import principal_of, scope_of
 from tksk_api.database.tables import new_id
+from tksk_api.domain.beneficiaries.categories import (
+    SENSITIVE,
+    ordinary,
+    refuse_sensitive,
+    sees_sensitive,
+    set_sensitive,
+)
+from tksk_api.domain.beneficiaries.hints import facts_of, renewed_warnings, warnings_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, FOUND_BY_NAME, FOUND_EXACTLY
-from tksk_api.domain.beneficiaries.rules import age_on, category_warnings, identity_warnings, names_person
+from tksk_api.domain.beneficiaries.reads import BENEFICIARIES
+from tksk_api.domain.beneficiaries.rules import names_person
 from tksk_api.domain.beneficiaries.schemas import (
     Address,
     BeneficiaryCreate,
-    BeneficiarySearch,
     BeneficiaryUpdate,
     Move,
     Moved,
@@ -26,21 +34,21 @@ from tksk_api.domain.beneficiaries.schemas import (
     Revealed,
 )
 from tksk_api.domain.history.access import record_access, record_refusal
+from tksk_api.domain.history.reasons import give_reason
 from tksk_api.domain.limits.service import refuse_used_up, take_apart, take_strictly
 from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
-from tksk_api.domain.references.lists import LISTS, codes, label
-from tksk_api.domain.regions.models import Region
-from tksk_api.domain.regions.service import find_region, local_today, require_region
+from tksk_api.domain.references.lists import codes
+from tksk_api.domain.regions.service import require_region
 from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_of
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import DomainError, FieldError, invalid
 from tksk_api.security.crypto import Keyring
 from tksk_api.security.vault import Vault
 
 NIK = "beneficiaries.nik"
 CARD = "beneficiaries.family_card"
 EXISTS = "exists"  # the quota of answers that tell whether a number is registered beyond one's own area
-_HOUR_SECONDS = 3600
-_NIK_IS_UNIQUE = "uq_beneficiaries_nik_index"
+HOUR_SECONDS = 3600
+NIK_IS_UNIQUE = "uq_beneficiaries_nik_index"
 # Above this package: applications and referrals know people, people do not know them.
 _IN_USE = text(
     "SELECT EXISTS (SELECT 1 FROM sktm_applications WHERE (beneficiary_id = :id OR :id = ANY (dependants)) "
@@ -53,50 +61,70 @@ _IN_USE = text(
 async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate, exists_per_hour: int) -> Stored:
     """Register a person in a village of the caller's area.
 
-    Raises invalid_request, id_in_use, nik_taken, which says nothing about where the other record lies, and
-    too_many_requests: nik_taken of people elsewhere tells what `exists` tells, and shares its quota.
+    Raises invalid_request, id_in_use, nik_taken, which says nothing about where the other record lies, nik_of_deceased
+    of somebody inside the area, and too_many_requests: nik_taken of people elsewhere tells what `exists` tells, and
+    shares its quota.
     """
     if not scope_of(session).contains(body.village_code):
         raise invalid("/village_code", "outside_scope")
     region = await require_region(session, body.village_code, "/village_code", "village")
     _check_codes(body.relationship, body.ppks_categories)
+    refuse_sensitive(session, body.ppks_categories, "/ppks_categories")
     if body.nik is not None:
-        await refuse_used_up(session, EXISTS, exists_per_hour, _HOUR_SECONDS)
+        await refuse_used_up(session, EXISTS, exists_per_hour, HOUR_SECONDS)
     row_id = body.id or new_id()
     vault = await vault_to_fill(session, row_id)
-    warnings = await _warnings(session, body.nik, _facts(body), region)
+    warnings = await warnings_of(session, body.nik, facts_of(body), region)
 
     def build() -> Beneficiary:
         row = Beneficiary(
             id=row_id,
             region_code=body.village_code,
             warnings=warnings,
+            ppks_categories=ordinary(body.ppks_categories),
             **body.address.model_dump(),
-            **body.model_dump(exclude={"id", "nik", "family_card_number", "address", "village_code"}),
+            **body.model_dump(
+                exclude={"id", "nik", "family_card_number", "address", "village_code", "ppks_categories"}
+            ),
         )
-        _seal_nik(vault, row, body.nik)
-        _seal_card(vault, row, body.family_card_number)
+        if row.nik_status == "verified":
+            note_verified(session, row, None)
+        seal_nik(vault, row, body.nik)
+        seal_card(vault, row, body.family_card_number)
         return row
 
     try:
-        return await create_once(session, BENEFICIARIES, body, Beneficiary, build)
+        stored = await create_once(session, BENEFICIARIES, body, Beneficiary, build)
     except UniqueViolationError as error:
-        if body.nik is None or error.constraint_name != _NIK_IS_UNIQUE:
+        if body.nik is None or error.constraint_name != NIK_IS_UNIQUE:
             raise
-        await _count_taken(session, pool, body.nik, exists_per_hour)
-        raise DomainError("nik_taken") from error
+        raise await taken(session, pool, body.nik, exists_per_hour) from error
+    if not stored.created or SENSITIVE.isdisjoint(body.ppks_categories):
+        return stored
+    await set_sensitive(session, row_id, body.village_code, body.ppks_categories)
+    return await BENEFICIARIES.stored(session, row_id, created=True)
 
 
-async def update(session: AsyncSession, key: UUID, version: int, patch: BeneficiaryUpdate) -> Stored:
-    """Correct what was written wrongly. Raises invalid_request, stale_version, not_found."""
+async def update(
+    session: AsyncSession, key: UUID, version: int, patch: BeneficiaryUpdate, *, ordinary_only: bool = False
+) -> Stored:
+    """Correct what was written wrongly. Raises invalid_request, nik_verified, stale_version, not_found.
+
+    A caller who may not see sensitive categories replaces the ordinary ones alone, and so does one who was given the
+    ordinary ones alone to decide about (`ordinary_only`).
+    """
     row = await load(session, Beneficiary, key, version)
     refuse_null(patch, "nik_status", "full_name", "birth_date", "sex", "address", "ppks_categories")
     changes = patched(patch)
     _check_codes(changes.get("relationship"), changes.get("ppks_categories") or [])
-    if "nik_status" in changes and row.nik_index is None:
-        raise invalid("/nik_status", "nik_status_mismatch")
+    if "nik_status" in changes:
+        _change_status(session, row, changes["nik_status"])
+    categories = changes.get("ppks_categories")
+    if categories is not None:
+        refuse_sensitive(session, categories, "/ppks_categories")
+        changes["ppks_categories"] = ordinary(categories)
     if "family_card_number" in changes:
-        _seal_card(await vault_to_fill(session, key), row, changes.pop("family_card_number"))
+        seal_card(await vault_to_fill(session, key), row, changes.pop("family_card_number"))
     if "address" in changes:
         now = {name: getattr(row, name) for name in Address.model_fields}
         address = merged(Address, now, changes.pop("address"), "/address")
@@ -104,9 +132,13 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Benefici
         changes |= address.__dict__
     for name, value in changes.items():
         setattr(row, name, value)
-    if changes.keys() & {"birth_date", "sex", "ppks_categories"}:
+    if changes.keys() & {"full_name", "birth_date", "sex", "ppks_categories"}:
         region = await require_region(session, row.region_code or "", "/village_code")
-        row.warnings = await _warnings(session, await full_nik(session, row), _facts(row), region)
+        row.warnings = await renewed_warnings(session, row, await full_nik(session, row), region)
+    if categories is not None and sees_sensitive(session) and not ordinary_only:
+        flag_modified(row, "ppks_categories")  # a sensitive one alone makes another version too
+        await session.flush()
+        await set_sensitive(session, key, row.region_code, categories)
     return await save(session, BENEFICIARIES, row)
 
 
@@ -127,6 +159,7 @@ async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Mo
     row = await load(session, Beneficiary, key, version)
     _refuse_name(row, body.reason)
     await require_region(session, body.village_code, "/village_code", "village")
+    await give_reason(session, body.reason)
     address: Mapping[str, Any] = body.address.model_dump() if body.address else {"street": None, "rt": None, "rw": None}
     await (await session.connection()).execute(
         text("SELECT set_config('app.operation', :o, true)"), {"o": "move_beneficiary"}
@@ -143,20 +176,6 @@ async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Mo
     return Moved(
         id=row.id, village_code=body.village_code, in_scope=scope_of(session).contains(body.village_code), version=moved
     )
-
-
-async def search(reader: Reader, keyring: Keyring, body: BeneficiarySearch) -> Page:
-    """Exact by blind index; by name with trigram similarity inside the caller's area."""
-    filters: dict[str, Any] = {
-        "nik_index": keyring.blind_index(NIK, body.nik) if body.nik else None,
-        "family_card_index": keyring.blind_index(CARD, body.family_card_number) if body.family_card_number else None,
-        "birth_date": body.birth_date,
-        "village_code": body.village_code,
-        "name": body.name,
-    }
-    given = {name: value for name, value in filters.items() if value is not None}
-    resource = FOUND_BY_NAME if body.name else FOUND_EXACTLY
-    return await reader.page(resource, PageRequest(body.limit, resource.default_sort, given))
 
 
 async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) -> Revealed:
@@ -181,7 +200,7 @@ async def reveal(session: AsyncSession, key: UUID, body: Reveal, per_hour: int) 
 
 async def take_full_numbers(session: AsyncSession, per_hour: int) -> None:
     """Count one disclosure of full numbers by this caller, whichever way. Raises too_many_requests."""
-    await take_strictly(session, "full_numbers", per_hour, _HOUR_SECONDS)
+    await take_strictly(session, "full_numbers", per_hour, HOUR_SECONDS)
 
 
 async def are_restricted(session: AsyncSession, people: Collection[UUID]) -> bool:
@@ -196,13 +215,19 @@ async def find_anywhere(session: AsyncSession, nik: str) -> Any:
     return (await (await session.connection()).execute(select(person))).first()
 
 
-async def _count_taken(session: AsyncSession, pool: ReadPool, nik: str, per_hour: int) -> None:
-    """Leave on record whom nik_taken is about to tell of, and count it when they live elsewhere."""
+async def taken(session: AsyncSession, pool: ReadPool, nik: str, per_hour: int) -> DomainError:
+    """The refusal of a NIK that is registered: nik_taken, or nik_of_deceased where the caller sees who died.
+
+    Leaves on record whom it is about to tell of, and counts it when they live elsewhere.
+    """
     await session.rollback()  # the violation ended the transaction
     found = await find_anywhere(session, nik)
     await record_refusal(session, "refused", "exists", None, [found.id] if found else [])
     if found is None or not scope_of(session).contains(found.region_code):
-        await take_apart(session, pool, EXISTS, per_hour, _HOUR_SECONDS)
+        await take_apart(session, pool, EXISTS, per_hour, HOUR_SECONDS)
+        return DomainError("nik_taken")
+    has_died = (await (await session.connection()).execute(select(func.app.died(found.id)))).scalar()
+    return DomainError("nik_of_deceased" if has_died else "nik_taken")
 
 
 async def full_nik(session: AsyncSession, row: Beneficiary) -> str | None:
@@ -221,6 +246,14 @@ def nik_index(keyring: Keyring, nik: str) -> bytes:
     return keyring.blind_index(NIK, nik)
 
 
+async def unknown_person(session: AsyncSession, key: UUID, pointer: str) -> FieldError:
+    """What to say of somebody whom a body names and who is not there: merged_person with the id of the record that
+    stands, or unknown_reference, which a person outside the caller's area answers like a missing one."""
+    merged_into = select(Beneficiary.merged_into).where(Beneficiary.id == key)  # type: ignore[call-overload]
+    stands = (await session.execute(merged_into)).scalar()
+    return FieldError(pointer, "merged_person", {"merged_into": stands}) if stands else FieldError(pointer, "unknown_reference")
+
+
 async def require_visible(reader: Reader, key: UUID) -> None:
     """Raises not_found when the person is not the caller's to see."""
     await reader.one(BENEFICIARIES, key)
@@ -230,29 +263,6 @@ def _refuse_name(row: Beneficiary, reason: str) -> None:
     """Reasons go into the access log, which is sealed: an erasure could not take a name out of it again."""
     if names_person(reason, row.full_name):
         raise invalid("/reason", "name_in_text")
-
-
-def _facts(source: Any) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in ("birth_date", "sex", "ppks_categories")}
-
-
-async def _warnings(
-    session: AsyncSession, nik: str | None, facts: Mapping[str, Any], region: Region
-) -> list[dict[str, str]]:
-    today = local_today(region.timezone)
-    known = True
-    if nik is not None:
-        district = f"{nik[:2]}.{nik[2:4]}.{nik[4:6]}"
-        known = region.code.startswith(district) or await find_region(session, district) is not None
-    chosen = [item for item in LISTS["ppks_categories"].items if item.code in facts["ppks_categories"]]
-    hints: Any = [
-        (item.code, *(item.attributes.get(name) for name in ("min_age", "max_age", "sex"))) for item in chosen
-    ]
-    found = identity_warnings(
-        nik, facts["birth_date"], facts["sex"], region.code, nik_region_known=known, today=today
-    ) + category_warnings(hints, age_on(facts["birth_date"], today), facts["sex"])
-    # Kept with their Indonesian words, so that reading costs nothing; other languages look the code up.
-    return [{"code": code, "detail": label("beneficiary_warnings", code, "id")} for code in found]
 
 
 def _check_codes(relationship: str | None, categories: list[str]) -> None:
@@ -265,13 +275,36 @@ def _check_codes(relationship: str | None, categories: list[str]) -> None:
         raise invalid("/ppks_categories", "duplicate_entry")
 
 
-def _seal_nik(vault: Vault, row: Beneficiary, nik: str | None) -> None:
+def note_verified(session: AsyncSession, row: Beneficiary, document: str | None) -> None:
+    """Who compared the NIK with which paper, and when; without a paper the caller vouches for it."""
+    row.nik_status, row.nik_verified_document = "verified", document
+    row.nik_verified_at, row.nik_verified_by = datetime.now(UTC), principal_of(session).user_id
+
+
+def _change_status(session: AsyncSession, row: Beneficiary, status: str) -> None:
+    """Raises invalid_request (nik_status_mismatch) without a NIK; nik_verified: what was verified stays so."""
+    if row.nik_index is None:
+        raise invalid("/nik_status", "nik_status_mismatch")
+    if row.nik_status == "verified" and status != "verified":
+        raise DomainError("nik_verified")
+    if row.nik_status != status:
+        note_verified(session, row, None)
+
+
+def seal_nik(vault: Vault, row: Beneficiary, nik: str | None) -> None:
+    """Put a NIK on a person's record, under their own key; None takes it off."""
     row.nik_cipher = vault.seal(NIK, str(row.id), nik.encode()) if nik else None
     row.nik_index = nik_index(vault.keyring, nik) if nik else None
     row.nik_last4 = nik[-4:] if nik else None
 
 
-def _seal_card(vault: Vault, row: Beneficiary, number: str | None) -> None:
+def has_card(keyring: Keyring, row: Beneficiary, number: str) -> bool:
+    """Whether this is the person's family card number already."""
+    return row.family_card_index is not None and bytes(row.family_card_index) == keyring.blind_index(CARD, number)
+
+
+def seal_card(vault: Vault, row: Beneficiary, number: str | None) -> None:
+    """Put a family card number on a person's record, under their own key; None takes it off."""
     row.family_card_cipher = vault.seal(CARD, str(row.id), number.encode()) if number else None
     row.family_card_index = vault.keyring.blind_index(CARD, number) if number else None
     row.family_card_last4 = number[-4:] if number else None

@@ -13,10 +13,22 @@ from tksk_api.database.tables import Table, json_object, moment, new_id, uuid_ar
 
 
 class Change(Table, table=True):
-    """A field-level change, written by the trigger `app.record_change` on every audited table."""
+    """A field-level change, written by the trigger `app.record_change` on every audited table.
+
+    `reason`: what the transaction gave as one (domain/history/reasons.py).
+    """
 
     __tablename__ = "changes"
-    __table_args__ = (sa.Index("ix_changes_entity_id", "entity_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_changes_entity_id", "entity_id", "id"),
+        sa.Index("ix_changes_entity_at", "entity_id", "at", "id"),
+        sa.Index(
+            "ix_changes_former_village",
+            sa.text("((fields -> 'region_code'::text) ->> 'from'::text)"),
+            "at",
+            postgresql_where=sa.text("entity = 'beneficiaries' AND fields -> 'region_code' ->> 'from' IS NOT NULL"),
+        ),
+    )
 
     id: int = Field(default=None, sa_type=sa.BigInteger, primary_key=True, sa_column_args=[sa.Identity(always=True)])
     at: datetime = moment(sa_column_kwargs={"server_default": func.now(), "nullable": False})
@@ -30,6 +42,7 @@ class Change(Table, table=True):
     session_id: UUID | None = Field(default=None, sa_type=PgUuid)
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
     operation: str | None = Field(default=None, sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
 
 
 class Transition(Table, table=True):
@@ -87,7 +100,8 @@ class Access(Table, table=True):
 class IdempotencyKey(Table, table=True):
     """The first answer to a keyed POST, stored in the transaction of its effect, encrypted, kept 7 days.
 
-    `subject_ids` are the people it shows: giving it again is recorded like the first time.
+    `subject_ids` are the people it shows, `fields` what it shows of them beyond the ordinary: giving it again is recorded
+    like the first time.
     """
 
     __tablename__ = "idempotency_keys"
@@ -101,3 +115,4 @@ class IdempotencyKey(Table, table=True):
     headers: dict[str, str] = json_object()
     body: bytes | None = None
     subject_ids: list[UUID] = uuid_array()
+    fields: list[str] | None = Field(default=None, sa_type=sa.ARRAY(Text))

@@ -15,7 +15,7 @@ class PrivacyRequest(Record, RegionScoped, table=True):
     """A request about one person's data, in the region where the person lived then."""
 
     __tablename__ = "privacy_requests"
-    __table_args__ = (sa.Index("ix_privacy_requests_beneficiary_id", "beneficiary_id"),)
+    __table_args__ = (sa.Index("ix_privacy_requests_beneficiary_id", "beneficiary_id", "created_at"),)
 
     beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")
     kind: str = Field(sa_type=Text)

@@ -1,6 +1,6 @@
 """The statement of one person's data: all that is held, and who processed it (UU 27/2022 Pasal 32)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -39,7 +39,7 @@ _ACTIONS = {
     "update": "Mengubah catatan",
     "delete": "Menghapus catatan",
 }
-_HELD = ("visits", "applications", "referrals", "activities", "attachments", "requests")
+_HELD = ("families", "assessments", "document_names", "identity_steps", "visits", "proposals", "applications", "referrals", "enrolments", "activities", "attachments", "presentations", "merges", "duplicates", "requests")
 
 
 class StatedIdentity(Read):
@@ -48,6 +48,8 @@ class StatedIdentity(Read):
     full_name: str
     nik: str | None
     nik_status: str
+    nik_verified_at: datetime | None
+    nik_verified_document: str | None
     family_card_number: str | None
     birth_place: str | None
     birth_date: date
@@ -63,9 +65,69 @@ class StatedIdentity(Read):
     notes: str | None
     warnings: list[str]
     deceased_on: date | None
+    deceased_source: str | None
+    moved_at: datetime | None
     registered_at: datetime
     restricted_at: datetime | None
     legal_hold: str | None
+
+
+class StatedDecile(Read):
+    dated_on: date
+    decile: int | None
+    source: str
+
+
+class StatedFamily(Read):
+    """A family the person belongs or belonged to: where it lives only while they do, and nobody else's data."""
+
+    id: UUID
+    relationship: str
+    joined_on: date
+    left_on: date | None
+    left_reason: str | None
+    village_code: str | None
+    street: str | None
+    cards: list[str]
+    deciles: list[StatedDecile]
+
+
+class StatedAssessment(Read):
+    """A PPKS category of the person, or of a family while they belonged to it; the sensitive ones too."""
+
+    id: UUID
+    assessed_on: date
+    category: str
+    sensitive: bool
+    unit: str
+    since: date
+    until: date | None
+    region_code: str
+    status: str
+    reason_code: str | None
+    note: str | None
+
+
+class StatedName(Read):
+    """The person's name as a paper bears it."""
+
+    id: UUID
+    noted_on: date
+    document: str
+    name: str
+    note: str | None
+    withdrawn_at: datetime | None
+
+
+class StatedIdentityStep(Read):
+    """A number attached, verified or corrected, a death recorded or taken back: on what ground, by which role."""
+
+    at: datetime
+    action: str
+    to_state: str
+    actor_role: str | None
+    reason_code: str | None
+    note: str | None
 
 
 class StatedVisit(Read):
@@ -78,8 +140,22 @@ class StatedVisit(Read):
     latitude: float | None
     longitude: float | None
     notes: str | None
+    cancel_reason: str | None
     evidence: dict[str, Any]
     reasons: list[str]
+
+
+class StatedProposal(Read):
+    """What a visit found otherwise than the register said, and whether it was taken over."""
+
+    id: UUID
+    created_at: datetime
+    field: str
+    current_value: Any
+    proposed_value: Any
+    status: str
+    decided_at: datetime | None
+    note: str | None
 
 
 class StatedStep(Read):
@@ -124,6 +200,9 @@ class StatedReferral(Read):
     agency: str
     reason: str
     consent: str
+    consent_reason: str | None
+    expires_on: date | None
+    activate_by: date | None
     documents: list[dict[str, Any]]
     status: str
     reference_number: str | None
@@ -131,6 +210,18 @@ class StatedReferral(Read):
     reason_code: str | None
     active_from: date | None
     ended_on: date | None
+
+
+class StatedEnrolment(Read):
+    """A benefit that the person receives or received."""
+
+    id: UUID
+    program: str
+    agency: str
+    reference_number: str | None
+    started_on: date
+    ended_on: date | None
+    end_reason: str | None
 
 
 class StatedActivity(Read):
@@ -159,6 +250,41 @@ class StatedAttachment(Read):
     deleted_at: datetime | None
 
 
+class StatedPresentation(Read):
+    """An agency that had the person's letter on its desk, and what it did with it."""
+
+    id: UUID
+    presented_at: datetime
+    number: str
+    agency: str
+    outcome: str
+    program: str | None
+    note: str | None
+    letter_status: str
+
+
+class StatedMerge(Read):
+    """Two records of the person were made one; of one that was divided again only that and when."""
+
+    id: UUID
+    created_at: datetime
+    merged_id: UUID | None
+    village_code: str | None
+    reason: str | None
+    undone_at: datetime | None
+
+
+class StatedDuplicate(Read):
+    """The person was compared with somebody else, who is not named here; `reasons` say what agreed."""
+
+    id: UUID
+    created_at: datetime
+    score: float
+    reasons: list[dict[str, Any]]
+    status: str
+    decided_at: datetime | None
+
+
 class StatedRequest(Read):
     id: UUID
     created_at: datetime
@@ -181,6 +307,7 @@ class StatedCorrection(Read):
     before: Any
     after: Any
     hidden: bool
+    reason: str | None
     role: str | None
 
 
@@ -188,7 +315,8 @@ class StatedProcessing(Read):
     """What somebody did with the data: in which role and office, what, and for what purpose; never their name.
 
     `times` plain reads of one day, from `at` until `until`, are one line. `activity` says `operation` in Indonesian
-    (list processing_activities); `fields` are the identity numbers that were shown in full.
+    (list processing_activities); `fields` are the identity numbers that were shown in full, and `ppks_sensitive` where
+    a sensitive category was shown.
     """
 
     at: datetime
@@ -212,11 +340,21 @@ class Statement(Read):
     timezone: str
     legal_basis: str
     identity: StatedIdentity
+    merged_records: list[StatedIdentity]
+    families: list[StatedFamily]
+    assessments: list[StatedAssessment]
+    document_names: list[StatedName]
+    identity_steps: list[StatedIdentityStep]
     visits: list[StatedVisit]
+    proposals: list[StatedProposal]
     applications: list[StatedApplication]
     referrals: list[StatedReferral]
+    enrolments: list[StatedEnrolment]
     activities: list[StatedActivity]
     attachments: list[StatedAttachment]
+    presentations: list[StatedPresentation]
+    merges: list[StatedMerge]
+    duplicates: list[StatedDuplicate]
     requests: list[StatedRequest]
     corrections: list[StatedCorrection]
     processing: list[StatedProcessing]
@@ -227,7 +365,9 @@ async def make(session: AsyncSession, key: UUID, per_hour: int) -> Statement:
     so it stands in its own track record. Raises not_found, and too_many_requests: it shows full numbers as a reveal."""
     await take_full_numbers(session, per_hour)
     person = await load(session, Beneficiary, key)
-    await record_access(session, [person.id], purpose=PURPOSE, fields=["nik", "family_card_number"])
+    others = await _merged_into(session, key)
+    about = [person.id, *(other.id for other in others)]
+    await record_access(session, about, purpose=PURPOSE, fields=["nik", "family_card_number"])
     held = (await (await session.connection()).execute(select(func.app.statement(key)))).scalar()
     if held is None:
         raise not_found()
@@ -242,20 +382,34 @@ async def make(session: AsyncSession, key: UUID, per_hour: int) -> Statement:
         timezone=held["timezone"],
         legal_basis=LEGAL_BASIS,
         identity=await _identity(session, person),
+        merged_records=[await _identity(session, other, _place_of(other, held)) for other in others],
         corrections=list(_corrections(held["changes"])),
         processing=[_processing(line, offices[line["regions"]]) for line in held["processing"]],
         **{name: held[name] for name in _HELD},
     )
 
 
-async def _identity(session: AsyncSession, person: Beneficiary) -> StatedIdentity:
-    vault, regions = await vault_of(session, person.id), await chain(session, person.region_code or "")
+async def _merged_into(session: AsyncSession, key: UUID) -> Sequence[Beneficiary]:
+    """The person's other records: gone from the register, kept with all that stood in them."""
+    merged = select(Beneficiary).where(Beneficiary.merged_into == key).order_by(Beneficiary.created_at)  # type: ignore[arg-type]
+    return (await session.execute(merged)).scalars().all()
+
+
+def _place_of(record: Beneficiary, held: Mapping[str, Any]) -> str:
+    """Where a merged record lay: in its row stands where the person lives."""
+    places: dict[str, str] = {merge["merged_id"]: merge["village_code"] for merge in held["merges"]}
+    return places[str(record.id)]
+
+
+async def _identity(session: AsyncSession, person: Beneficiary, place: str | None = None) -> StatedIdentity:
+    village_code = place or person.region_code or ""
+    vault, regions = await vault_of(session, person.id), await chain(session, village_code)
     plain = set(StatedIdentity.model_fields) & set(Beneficiary.model_fields) - {"warnings"}
     return StatedIdentity(
         **{name: getattr(person, name) for name in plain},
         nik=open_nik(vault, person),
         family_card_number=open_card(vault, person),
-        village_code=person.region_code or "",
+        village_code=village_code,
         place=", ".join(office_name(regions[level]) for level in ("village", "district", "regency", "province")),
         warnings=[warning["detail"] for warning in person.warnings],
         registered_at=person.created_at,
@@ -282,7 +436,7 @@ def _corrections(changes: list[Mapping[str, Any]]) -> Iterator[StatedCorrection]
             yield StatedCorrection(
                 field=field,
                 record=change["entity"],
-                **{name: change[name] for name in ("at", "before", "after", "hidden", "role")},
+                **{name: change[name] for name in ("at", "before", "after", "hidden", "reason", "role")},
             )
 
 

@@ -17,7 +17,7 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
 
     __tablename__ = "referrals"
     __table_args__ = (
-        sa.Index("ix_referrals_beneficiary_id", "beneficiary_id"),
+        sa.Index("ix_referrals_beneficiary_id", "beneficiary_id", "created_at"),
         sa.Index("ix_referrals_agency_id", "agency_id", "created_at", "id"),
         {"info": {"addressed_to_agency": True}},
     )
@@ -27,9 +27,11 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     beneficiary_name: str = Field(sa_type=Text)
     beneficiary_nik_last4: str | None = Field(default=None, sa_type=Text)
     program: str = Field(sa_type=Text, foreign_key="programs.code")
+    program_version: int | None = None
     sktm_application_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="sktm_applications.id")
     reason: str = Field(sa_type=Text)
     consent: str = Field(sa_type=Text)
+    consent_reason: str | None = Field(default=None, sa_type=Text)
     documents: list[dict[str, Any]] = json_list()
     partner_ids: list[UUID] = uuid_array()
     status: str = Field(sa_type=Text)
@@ -37,6 +39,8 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     requested_documents: list[dict[str, Any]] = json_list()
     reference_number: str | None = Field(default=None, sa_type=Text)
     decided_on: date | None = None
+    expires_on: date | None = None
+    activate_by: date | None = None
     reason_code: str | None = Field(default=None, sa_type=Text)
     active_from: date | None = None
     ended_on: date | None = None

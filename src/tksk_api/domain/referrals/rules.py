@@ -1,7 +1,7 @@
 """What a decision and an end must say."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 
@@ -19,6 +19,31 @@ def reason_refusal(reason_code: str | None, allowed: Collection[str], note: str 
 def date_refusal(decided_on: date, today: date) -> str | None:
     """A decision is not in the future; `today` is the day in the region's own zone."""
     return "in_future" if decided_on > today else None
+
+
+def consent_refusal(consent: str, consent_reason: str | None) -> str | None:
+    """Only who overrides somebody's consent says why, and then must (UU 27/2022 Pasal 20: vital interest)."""
+    if consent == "overridden":
+        return "missing" if consent_reason is None else None
+    return None if consent_reason is None else "only_when_overridden"
+
+
+def deadline_refusal(last_day: date | None, decided_on: date, today: date) -> str | None:
+    """A last day said with a decision has not passed, and does not lie before it."""
+    if last_day is None:
+        return None
+    return "in_past" if last_day < today or last_day < decided_on else None
+
+
+def last_day(said: date | None, decided_on: date, days: int | None) -> date | None:
+    """The last day as the agency says, else as the programme's version does; None: it does not lapse."""
+    return said or (decided_on + timedelta(days=days) if days is not None else None)
+
+
+def activation_refusal(active_from: date, activate_by: date | None, today: date) -> str | None:
+    """After the last day of activation it is too late (PIP: the account is activated in time, or it is cancelled;
+    DOMAIN §4.2)."""
+    return "deadline_passed" if activate_by is not None and max(active_from, today) > activate_by else None
 
 
 def end_refusal(active_from: date | None, ended_on: date) -> str | None:

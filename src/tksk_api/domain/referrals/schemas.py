@@ -12,7 +12,7 @@ from tksk_api.types import Code, Day, Line, Note, PastDate
 
 Consent = Annotated[
     Literal["given", "not_needed", "overridden"],
-    Field(description="Of the person (UU 27/2022 Pasal 20). When overridden, `reason` says which vital interest"),
+    Field(description="Of the person (UU 27/2022 Pasal 20). When overridden, `consent_reason` says why"),
 ]
 DocumentKind = Annotated[Code, Field(description="Code of the list document_kinds", examples=["family_card"])]
 ReasonCode = Annotated[
@@ -21,6 +21,11 @@ ReasonCode = Annotated[
 ReferenceNumber = Annotated[Line, Field(description="The agency's own number", examples=["0214/SK/BPJS/XI/2026"])]
 Program = Annotated[Code, Field(description="Code of a programme that runs today", examples=["pbi_jk"])]
 Reason = Annotated[Note, Field(examples=["Kepala keluarga kehilangan pekerjaan, anak perlu rawat inap."])]
+
+
+ConsentReason = Annotated[
+    Note, Field(description="The vital interest that overrides it", examples=["Pasien tidak sadar, perlu rawat inap."])
+]
 
 
 class DocumentGiven(Body):
@@ -54,6 +59,7 @@ class ReferralCreate(Body):
     sktm_application_id: UUID | None = None
     reason: Reason
     consent: Consent
+    consent_reason: ConsentReason | None = None
     documents: Documents = []
     partner_ids: Partners = []
 
@@ -66,6 +72,7 @@ class ReferralUpdate(Body):
     sktm_application_id: UUID | None = None
     reason: Reason | None = None
     consent: Consent | None = None
+    consent_reason: ConsentReason | None = None
     documents: Documents | None = None
     partner_ids: Partners | None = None
 
@@ -96,6 +103,17 @@ class Approval(Decision):
     """Approved, under the agency's number."""
 
     reference_number: ReferenceNumber
+    activate_by: Day | None = Field(
+        default=None, description="Last day to activate it, or it lapses; left out, as the programme says"
+    )
+
+
+class Waitlisting(Decision):
+    """Kept for later."""
+
+    expires_on: Day | None = Field(
+        default=None, description="Last day on the list, after which it lapses; left out, as the programme says"
+    )
 
 
 class Rejection(Decision):
@@ -116,6 +134,43 @@ class End(Body):
     ended_on: Day
     reason_code: ReasonCode
     note: Note | None = None
+
+
+class Transfer(Body):
+    """To whom it goes instead, and why."""
+
+    agency_id: UUID
+    reason: Note
+
+
+class SubmitMany(Body):
+    """Drafts to be submitted, each once."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
+
+
+class Refusal(Read):
+    """Why one was not submitted: the problem's code, and what is wrong where."""
+
+    code: str
+    title: str
+    detail: str
+    errors: list[dict[str, str]]
+
+
+class SubmitResult(Read):
+    """What became of one draft; `version` is its new version."""
+
+    id: UUID
+    status: Literal["submitted", "refused"]
+    version: int | None
+    problem: Refusal | None
+
+
+class SubmitResults(Read):
+    """In the order of the request."""
+
+    items: list[SubmitResult]
 
 
 class Cancellation(Body):
@@ -144,18 +199,24 @@ class DocumentWantedRead(Read):
 
 
 class ReferralRead(Read):
-    """A referral. `requested_documents` are those the agency still waits for; `decided_on` belongs to its last word."""
+    """A referral. `requested_documents` are those the agency still waits for; `decided_on` belongs to its last word.
+
+    `program_version` is the one it was submitted under. On the waiting list it lapses after `expires_on`, approved
+    after `activate_by`.
+    """
 
     id: UUID
     beneficiary_id: UUID
     beneficiary: Person
     region_code: str
     program: str
+    program_version: int | None
     agency_id: UUID
     agency_name: str
     sktm_application_id: UUID | None
     reason: str
     consent: Consent
+    consent_reason: str | None
     documents: list[DocumentGivenRead]
     partner_ids: list[UUID]
     status: Status
@@ -164,6 +225,8 @@ class ReferralRead(Read):
     reference_number: str | None
     decided_on: date | None
     reason_code: str | None
+    expires_on: date | None
+    activate_by: date | None
     active_from: date | None
     ended_on: date | None
     created_by: UUID | None

@@ -12,13 +12,16 @@ from tksk_api.database.tables import new_id
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.agencies.rules import refusal
 from tksk_api.domain.attachments.service import check_documents
+from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.partners.service import link_errors
+from tksk_api.domain.programs.models import ProgramVersion
 from tksk_api.domain.programs.service import require_running
 from tksk_api.domain.records import create_once, load, load_reference, patched, refuse_null, save
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS
+from tksk_api.domain.referrals.rules import consent_refusal
 from tksk_api.domain.referrals.schemas import DocumentGiven, ReferralCreate, ReferralUpdate
 from tksk_api.domain.referrals.workflow import WORKFLOW
 from tksk_api.domain.regions.service import today_in
@@ -29,9 +32,12 @@ from tksk_api.errors import DomainError, invalid
 async def create(session: AsyncSession, body: ReferralCreate) -> Stored:
     """Draft a referral of a person of the caller's area. Whether they are eligible is the agency's to say (DOMAIN §4).
 
-    Raises invalid_request (unknown_reference, unknown_code, what `check` and `_check_partners` raise) and id_in_use.
+    Raises invalid_request (unknown_reference, unknown_code, what `check` and `_check_partners` raise), id_in_use and
+    beneficiary_deceased.
     """
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
+    refuse_deceased(person)
+    check_consent(body.consent, body.consent_reason)
     row = Referral(
         id=body.id or new_id(),
         region_code=person.region_code,
@@ -57,6 +63,9 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Referral
         changes["documents"] = await given(session, changes["documents"], row.beneficiary_id)
     for name, value in changes.items():
         setattr(row, name, value)
+    if row.consent != "overridden" and "consent_reason" not in changes:
+        row.consent_reason = None
+    check_consent(row.consent, row.consent_reason)
     await check(session, row)
     return await save(session, REFERRALS, row)
 
@@ -66,15 +75,18 @@ async def require_visible(reader: Reader, key: UUID) -> None:
     await reader.one(REFERRALS, key)
 
 
-async def check(session: AsyncSession, row: Referral) -> None:
+async def check(session: AsyncSession, row: Referral) -> ProgramVersion:
     """The programme runs today, the agency takes its referrals, and the SKTM application is the person's own.
+
+    Gives the version of the programme that holds today where the person lives.
 
     Raises invalid_request, naming the member of the referral: unknown_code, program_ended, program_not_started,
     unknown_reference, agency_inactive, agency_not_fitting, application_other_person.
     """
-    program = await require_running(session, row.program, await today_at(session, row), "/program")
+    day = await today_at(session, row)
+    program = await require_running(session, row.program, row.region_code, day, "/program")
     agency = await load_reference(session, Agency, row.agency_id, "/agency_id")
-    unfit = refusal(agency.kind, agency.programs, program.code, program.agency_kinds, is_active=agency.is_active)
+    unfit = refusal(agency.kind, agency.programs, row.program, program.agency_kinds, is_active=agency.is_active)
     if unfit is not None:
         raise invalid("/agency_id", unfit)
     if row.sktm_application_id is not None:
@@ -82,6 +94,14 @@ async def check(session: AsyncSession, row: Referral) -> None:
         application = await load_reference(session, SktmApplication, row.sktm_application_id, pointer)
         if application.beneficiary_id != row.beneficiary_id:
             raise invalid(pointer, "application_other_person")
+    return program
+
+
+def check_consent(consent: str, reason: str | None) -> None:
+    """Raises invalid_request (missing, only_when_overridden) at /consent_reason."""
+    refused = consent_refusal(consent, reason)
+    if refused is not None:
+        raise invalid("/consent_reason", refused)
 
 
 async def _check_partners(session: AsyncSession, ids: Sequence[UUID], kept: Collection[UUID] = ()) -> None:

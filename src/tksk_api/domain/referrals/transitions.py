@@ -3,8 +3,8 @@
 An agency answers for itself; an officer records what an agency answered on paper, and the history says so.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,37 +12,113 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
+from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.eligibility.rules import missing_documents
+from tksk_api.domain.eligibility.service import documents_for
 from tksk_api.domain.history.actors import actor_name
+from tksk_api.domain.programs.service import numbered
 from tksk_api.domain.records import load, load_reference, save
 from tksk_api.domain.references.lists import LISTS
 from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS
-from tksk_api.domain.referrals.rules import date_refusal, end_refusal, reason_refusal, still_requested
+from tksk_api.domain.referrals.rules import (
+    activation_refusal,
+    date_refusal,
+    deadline_refusal,
+    end_refusal,
+    last_day,
+    reason_refusal,
+    still_requested,
+)
 from tksk_api.domain.referrals.schemas import (
     Activation,
+    Approval,
     Cancellation,
     Decision,
     DocumentsRequest,
     DocumentsSupply,
     End,
+    Refusal,
+    SubmitResult,
+    SubmitResults,
+    Transfer,
+    Waitlisting,
 )
 from tksk_api.domain.referrals.service import check, check_kind, copy_person, given, today_at
 from tksk_api.domain.referrals.workflow import WORKFLOW
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import PROBLEMS, DomainError, Language, field_detail, invalid
 from tksk_api.security.permissions import Permission, Role
 
 
-async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
+async def submit(session: AsyncSession, key: UUID, version: int | None) -> Stored:
     """Send the draft; from now on the agency sees it, with the person's name as it is registered at this moment.
 
-    Raises transition_refused, stale_version, not_found, and invalid_request when what the draft names no longer holds.
+    Raises transition_refused, stale_version, not_found, beneficiary_deceased, requirements_missing (documents that the
+    programme demands, as the faskes letter for a reactivation of PBI-JK, Permensos 3/2026 Pasal 20), and
+    invalid_request when what the draft names no longer holds.
     """
     row = await _begin(session, key, version, "submit")
-    copy_person(row, await load_reference(session, Beneficiary, row.beneficiary_id, "/beneficiary_id"))
-    await check(session, row)
-    row.submitted_at = datetime.now(UTC)
+    person = await load_reference(session, Beneficiary, row.beneficiary_id, "/beneficiary_id")
+    refuse_deceased(person)
+    copy_person(row, person)
+    program = await check(session, row)
+    needed = await documents_for(session, program, person, await today_at(session, row))
+    missing = missing_documents(needed, {document["kind"] for document in row.documents})
+    if missing:
+        raise DomainError("requirements_missing", missing=missing)
+    row.program_version, row.submitted_at = program.number, datetime.now(UTC)
     return await _finish(session, row, "submit")
+
+
+async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> SubmitResults:
+    """Submit drafts, each by itself: one that is refused changes nothing and holds up none of the others.
+
+    Raises invalid_request (duplicate_entry).
+    """
+    if len(set(keys)) != len(keys):
+        raise invalid("/ids", "duplicate_entry")
+    return SubmitResults(items=[await _submit_one(session, key, language) for key in keys])
+
+
+async def _submit_one(session: AsyncSession, key: UUID, language: Language) -> SubmitResult:
+    savepoint = await session.begin_nested()
+    try:
+        stored = await submit(session, key, None)
+    except DomainError as error:
+        await savepoint.rollback()
+        session.expunge_all()
+        return SubmitResult(id=key, status="refused", version=None, problem=_told(error, language))
+    await savepoint.commit()
+    return SubmitResult(id=key, status="submitted", version=stored.version, problem=None)
+
+
+def _told(error: DomainError, language: Language) -> Refusal:
+    text = PROBLEMS[error.code]
+    return Refusal(
+        code=error.code,
+        title=text.title(language),
+        detail=text.detail(language, error.facts),
+        errors=[
+            {"pointer": wrong.pointer, "code": wrong.code, "detail": field_detail(wrong.code, language, wrong.facts)}
+            for wrong in error.errors
+        ],
+    )
+
+
+async def transfer(session: AsyncSession, key: UUID, version: int, body: Transfer) -> Stored:
+    """Send it to another agency instead, which begins anew; the first one no longer sees it.
+
+    Raises invalid_request (same_agency, and what `check` finds at /agency_id) and as `receive`.
+    """
+    row = await _begin(session, key, version, "transfer")
+    if body.agency_id == row.agency_id:
+        raise invalid("/agency_id", "same_agency")
+    row.agency_id = body.agency_id
+    row.program_version = (await check(session, row)).number
+    row.submitted_at, row.requested_documents = datetime.now(UTC), []
+    row.reference_number = row.decided_on = row.reason_code = row.expires_on = None
+    return await _finish(session, row, "transfer", note=body.reason)
 
 
 async def receive(session: AsyncSession, key: UUID, version: int) -> Stored:
@@ -84,19 +160,48 @@ async def decide(session: AsyncSession, key: UUID, version: int, action: str, bo
     action, other_note_required) and as `receive`.
     """
     row = await _begin(session, key, version, action)
-    refused = date_refusal(body.decided_on, await today_at(session, row))
+    today = await today_at(session, row)
+    refused = date_refusal(body.decided_on, today)
     if refused is not None:
         raise invalid("/decided_on", refused)
     _check_reason(action, body.reason_code, body.note)
     row.reference_number = body.reference_number or row.reference_number
     row.decided_on, row.reason_code = body.decided_on, body.reason_code
     details = body.model_dump(mode="json", include={"reference_number", "decided_on"})
+    details |= await _set_last_day(session, row, body, today)
     return await _finish(session, row, action, reason_code=body.reason_code, note=body.note, details=details)
 
 
+async def _set_last_day(session: AsyncSession, row: Referral, body: Decision, today: date) -> dict[str, str]:
+    """How long the decision is good for: as the agency says, else by the version it was submitted under.
+
+    Raises invalid_request (in_past, or missing where the programme demands that the agency says it).
+    """
+    row.expires_on = row.activate_by = None
+    program = await numbered(session, row.program, row.program_version)
+    match body:
+        case Approval():
+            name, said, days = "activate_by", body.activate_by, program.activation_days if program else None
+            if program is not None and program.needs_activation and said is None and days is None:
+                raise invalid("/activate_by", "missing")
+        case Waitlisting():
+            name, said, days = "expires_on", body.expires_on, program.waitlist_days if program else None
+        case _:
+            return {}
+    refused = deadline_refusal(said, body.decided_on, today)
+    if refused is not None:
+        raise invalid(f"/{name}", refused)
+    end = last_day(said, body.decided_on, days)
+    setattr(row, name, end)
+    return {} if end is None else {name: end.isoformat()}
+
+
 async def activate(session: AsyncSession, key: UUID, version: int, body: Activation) -> Stored:
-    """The benefit runs from a day, perhaps one to come. Raises as `receive`."""
+    """The benefit runs from a day, perhaps one to come. Raises invalid_request (deadline_passed) and as `receive`."""
     row = await _begin(session, key, version, "activate")
+    refused = activation_refusal(body.active_from, row.activate_by, await today_at(session, row))
+    if refused is not None:
+        raise invalid("/active_from", refused, end=row.activate_by)
     row.active_from = body.active_from
     return await _finish(session, row, "activate", details=body.model_dump(mode="json"))
 
@@ -125,7 +230,7 @@ async def cancel(session: AsyncSession, key: UUID, version: int, body: Cancellat
     return await _finish(session, row, "cancel", note=body.note)
 
 
-async def _begin(session: AsyncSession, key: UUID, version: int, action: str) -> Referral:
+async def _begin(session: AsyncSession, key: UUID, version: int | None, action: str) -> Referral:
     row = await load(session, Referral, key, version)
     WORKFLOW.check(action, row.status)
     return row

@@ -27,6 +27,9 @@ STEPS: Mapping[str, Step] = {
     "receive": Step(frozenset({"submitted"}), "received", _ANSWER),
     "review": Step(frozenset({"received", "documents_requested"}), "under_review", _ANSWER),
     "request-documents": Step(frozenset({"received", "under_review"}), "documents_requested", _ANSWER),
+    "transfer": Step(
+        frozenset({"submitted", "received", "under_review", "documents_requested", "waitlisted"}), "submitted", _OURS
+    ),
     "supply-documents": Step(frozenset({"documents_requested"}), "under_review", _OURS),
     "approve": Step(_UNDECIDED, "approved", _ANSWER),
     "reject": Step(_UNDECIDED, "rejected", _ANSWER),
@@ -40,4 +43,12 @@ STEPS: Mapping[str, Step] = {
     ),
 }
 
-WORKFLOW = Workflow(entity="referrals", states=get_args(Status), steps=STEPS)
+# What the system does by itself, once the last day has passed (domain/referrals/lapse.py).
+LAPSE = "lapse"
+
+WORKFLOW = Workflow(
+    entity="referrals",
+    states=get_args(Status),
+    steps=STEPS,
+    by_itself={LAPSE: (frozenset({"waitlisted", "approved"}), "cancelled")},
+)

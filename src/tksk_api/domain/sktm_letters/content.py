@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any, Literal, Self, cast
 
 Sex = Literal["male", "female"]
-Status = Literal["valid", "expired", "revoked", "unknown"]
+Status = Literal["valid", "expired", "revoked", "superseded", "not_yet_valid", "unknown"]
+SignatureKind = Literal["recorded"]
 
 FORMAT = 1
 """Version of the stored shape; raise it when a field changes meaning, and read the older ones too."""
@@ -96,7 +97,8 @@ class LetterContent:
     acknowledge it. The fields follow OpenSID's "Keterangan Kurang Mampu" letter.
 
     Raises ValueError when the number is empty, the dates run backwards, the signers are not one to three or
-    one lacks a UTC offset, or the verification address is not an http(s) URL.
+    one lacks a UTC offset, or the verification address is not an http(s) URL. Of `offline_code` see offline.py;
+    letters of the first release have none.
     """
 
     number: str
@@ -111,6 +113,7 @@ class LetterContent:
     addressed_to: str
     signers: tuple[Signer, ...]
     verification_url: str
+    offline_code: str | None = None
 
     def __post_init__(self) -> None:
         if not self.number.strip():
@@ -175,8 +178,9 @@ class PublicLetter:
     """What a stranger may know of a letter: never the full name, the NIK or the address.
 
     `masked_name` comes from `mask_name`, `purpose` is the code, or for a page its label, `issuer` names
-    office, district and city. `revoked_on` is set for a revoked letter only. An unknown letter has the status
-    alone; anything else it is given is not shown.
+    office, district and city. `revoked_on` is set for a revoked letter only, `superseded_on` once a newer letter
+    took its place. `signature` is the kind of signature the letter bears. An unknown letter has the status alone;
+    anything else it is given is not shown.
     """
 
     status: Status
@@ -187,3 +191,5 @@ class PublicLetter:
     issued_on: date | None = None
     valid_until: date | None = None
     revoked_on: date | None = None
+    superseded_on: date | None = None
+    signature: SignatureKind | None = None

@@ -12,12 +12,13 @@ from tksk_api.database.tables import Record, RegionScoped, RegionText, Table, mo
 
 
 class SktmCounter(Table, table=True):
-    """The last number given by an issuer in a year; its row lock makes the numbers gap-free."""
+    """The last number of an issuer's series in a year; its row lock makes the numbers gap-free."""
 
     __tablename__ = "sktm_counters"
 
     issuer_code: str = Field(primary_key=True, sa_type=RegionText)
     year: int = Field(primary_key=True)
+    series: str = Field(default="", primary_key=True, sa_type=Text, sa_column_kwargs={"server_default": ""})
     last: int
 
 
@@ -27,13 +28,14 @@ class SktmLetter(Record, RegionScoped, table=True):
     __tablename__ = "sktm_letters"
     __table_args__ = (
         sa.Index("uq_sktm_letters_application_id", "application_id", unique=True),
-        sa.Index("uq_sktm_letters_sequence", "issuer_code", "year", "sequence", unique=True),
+        sa.Index("uq_sktm_letters_sequence", "issuer_code", "year", "series", "sequence", unique=True),
         sa.Index("uq_sktm_letters_token", "token", unique=True),
     )
 
     application_id: UUID = Field(sa_type=PgUuid, foreign_key="sktm_applications.id")
     issuer_code: str = Field(sa_type=RegionText)
     year: int
+    series: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
     sequence: int
     number: str = Field(sa_type=Text)
     token: str = Field(sa_type=Text)
@@ -49,3 +51,31 @@ class SktmLetter(Record, RegionScoped, table=True):
     sha256: bytes
     revoked_at: datetime | None = moment()
     revoked_reason: str | None = Field(default=None, sa_type=Text)
+    superseded_at: datetime | None = moment()
+    signature: str = Field(default="recorded", sa_type=Text, sa_column_kwargs={"server_default": "recorded"})
+
+
+class SktmVoidedNumber(Record, RegionScoped, table=True):
+    """A number of an issuing village that no letter bears and none ever will."""
+
+    __tablename__ = "sktm_voided_numbers"
+    __table_args__ = (
+        sa.Index("uq_sktm_voided_numbers_sequence", "region_code", "year", "series", "sequence", unique=True),
+    )
+
+    year: int
+    series: str = Field(sa_type=Text)
+    sequence: int
+    reason_code: str = Field(sa_type=Text)
+    note: str = Field(sa_type=Text)
+
+
+class LetterLookUps(Table, table=True):
+    """How often a letter was verified on one day of its issuer's calendar. Nobody is kept who did."""
+
+    __tablename__ = "letter_look_ups"
+
+    letter_id: UUID = Field(primary_key=True, sa_type=PgUuid, foreign_key="sktm_letters.id")
+    day: date = Field(primary_key=True)
+    count: int
+    last_at: datetime = Field(sa_type=sa.DateTime(timezone=True))

@@ -1,19 +1,36 @@
-"""Numbers without gaps: a counter row per issuer and year, raised in the transaction that issues the letter."""
+"""Numbers without gaps: a counter row per issuer, year and series, raised in the transaction that issues the letter."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _NEXT = text(
-    "INSERT INTO sktm_counters AS c (issuer_code, year, last) VALUES (:issuer, :year, 1) "
-    "ON CONFLICT (issuer_code, year) DO UPDATE SET last = c.last + 1 RETURNING last"
+    "INSERT INTO sktm_counters AS c (issuer_code, year, series, last) VALUES (:issuer, :year, :series, 1) "
+    "ON CONFLICT (issuer_code, year, series) DO UPDATE SET last = c.last + 1 RETURNING last"
+)
+_HOLD = text(
+    "INSERT INTO sktm_counters AS c (issuer_code, year, series, last) VALUES (:issuer, :year, :series, 0) "
+    "ON CONFLICT (issuer_code, year, series) DO UPDATE SET last = c.last RETURNING last"
+)
+_SKIP = text(
+    "UPDATE sktm_counters SET last = greatest(last, :through) "
+    "WHERE issuer_code = :issuer AND year = :year AND series = :series"
 )
 
 
-async def next_sequence(session: AsyncSession, issuer_code: str, year: int) -> int:
-    """The next number of this issuer in this year, from 1.
+async def next_sequence(session: AsyncSession, issuer_code: str, year: int, series: str = "") -> int:
+    """The next number of this issuer in this year, from 1; a series is a type of letter that is counted apart.
 
     Concurrent signers of one issuer wait here for each other; a rollback gives the number back, so there is neither
     a gap nor a duplicate (a sequence leaves gaps, `max() + 1` makes duplicates).
     """
-    row = await (await session.connection()).execute(_NEXT, {"issuer": issuer_code, "year": year})
+    row = await (await session.connection()).execute(_NEXT, {"issuer": issuer_code, "year": year, "series": series})
     return int(row.scalar_one())
+
+
+async def skip_to(session: AsyncSession, issuer_code: str, year: int, series: str, through: int) -> int:
+    """The last number given so far; from this transaction on, the next one comes after `through` at the least."""
+    key = {"issuer": issuer_code, "year": year, "series": series}
+    connection = await session.connection()
+    last = int((await connection.execute(_HOLD, key)).scalar_one())
+    await connection.execute(_SKIP, key | {"through": through})
+    return last

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
 from tksk_api.domain.sktm_letters.content import PublicLetter
+from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.subject_keys.service import vault_of
 from tksk_api.errors import not_found
@@ -19,10 +20,14 @@ PDF = "sktm_letters.pdf"
 _VERIFY = "SELECT * FROM app.verify_letter($1)"
 
 
-async def find_public(reader: Reader, token: str) -> PublicLetter:
-    """The letter behind a verification token; every unknown token looks the same."""
+async def find_public(reader: Reader, token: str, look_ups: LookUps) -> PublicLetter:
+    """The letter behind a verification token, looked up once more; every unknown token looks the same."""
     row = await reader.pool.fetchrow(_VERIFY, [token])
-    return PublicLetter(**dict(row)) if row is not None else PublicLetter("unknown")
+    if row is None:
+        return PublicLetter("unknown")
+    facts = dict(row)
+    look_ups.add(facts.pop("letter_id"))
+    return PublicLetter(**facts)
 
 
 async def letter_of(session: AsyncSession, application_id: UUID) -> SktmLetter:
@@ -52,3 +57,9 @@ async def revoke(session: AsyncSession, application_id: UUID, reason_code: str) 
     letter = await letter_of(session, application_id)
     letter.revoked_at = datetime.now(UTC)
     letter.revoked_reason = reason_code
+
+
+async def supersede(session: AsyncSession, application_id: UUID) -> None:
+    """A newer letter takes the place of this application's: from this transaction on, verification says so."""
+    letter = await letter_of(session, application_id)
+    letter.superseded_at = letter.superseded_at or datetime.now(UTC)

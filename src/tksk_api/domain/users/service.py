@@ -19,7 +19,7 @@ from tksk_api.domain.users.rules import lifetime_of
 from tksk_api.domain.users.schemas import SessionRead, SetupSecret, UserCreate, UserRead, UserUpdate
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.passwords import Passwords, setup_secret
-from tksk_api.security.permissions import MANAGES, ROLE_REGION_LEVEL, Permission, Role
+from tksk_api.security.permissions import MANAGES, Permission, Role, levels_of
 from tksk_api.settings import Settings
 
 _TABLE = table_of(User)
@@ -185,15 +185,17 @@ def _refuse_role(session: AsyncSession, role: Role) -> None:
 
 async def check_place(session: AsyncSession, role: Role, region_code: str | None, agency_id: UUID | None) -> None:
     """Raises invalid_request for a region or agency that does not fit the role, or lies outside the scope."""
-    level = ROLE_REGION_LEVEL[role]
-    if level is not None and region_code is None:
-        raise invalid("/region_code", "region_level", level=level)
-    if level is None and region_code is not None and role is not Role.AGENCY:
+    levels = levels_of(role)
+    if levels and region_code is None:
+        raise invalid("/region_code", "region_level", level=" / ".join(levels))
+    if not levels and region_code is not None and role is not Role.AGENCY:
         raise invalid("/region_code", "region_level", level="nation")
     if region_code is not None:
         if not scope_of(session).contains(region_code):
             raise invalid("/region_code", "outside_scope")
-        await require_region(session, region_code, "/region_code", level)
+        region = await require_region(session, region_code, "/region_code")
+        if levels and region.level not in levels:
+            raise invalid("/region_code", "region_level", level=" / ".join(levels))
     if (role is Role.AGENCY) != (agency_id is not None):
         raise invalid("/agency_id", "agency_required" if role is Role.AGENCY else "unknown_field")
     if agency_id is not None:

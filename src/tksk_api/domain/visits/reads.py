@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column
+from sqlalchemy import ColumnElement, and_, case, func, literal_column
 
 from tksk_api.database.reads import Resource
 from tksk_api.database.tables import table_of
@@ -12,6 +12,7 @@ from tksk_api.domain.visits.schemas import PovertyEvidenceRead, VisitRead
 
 TABLE = table_of(Visit)
 _NOTHING_SEEN = json.dumps(dict.fromkeys(PovertyEvidenceRead.model_fields))
+_CURRENT = and_(TABLE.c.finding.is_not(None), TABLE.c.superseded_by.is_(None))
 
 
 def _location() -> ColumnElement[Any]:
@@ -41,5 +42,6 @@ VISITS = Resource(
         "status": lambda value: TABLE.c.status == value,
         "officer_id": lambda value: TABLE.c.officer_id == value,
         "finding": lambda value: TABLE.c.finding == value,
+        "current": lambda value: value == _CURRENT,
     },
 )

@@ -1,4 +1,4 @@
-"""The life of a visit: planned, then completed, once."""
+"""The life of a visit: planned, then completed or cancelled, once."""
 
 from tksk_api.domain.workflow import Step, Workflow
 from tksk_api.errors import DomainError
@@ -6,8 +6,11 @@ from tksk_api.security.permissions import Permission
 
 WORKFLOW = Workflow(
     entity="visits",
-    states=("planned", "completed"),
-    steps={"complete": Step(frozenset({"planned"}), "completed", Permission.VISIT_WRITE)},
+    states=("planned", "completed", "cancelled"),
+    steps={
+        "complete": Step(frozenset({"planned"}), "completed", Permission.VISIT_WRITE),
+        "cancel": Step(frozenset({"planned"}), "cancelled", Permission.VISIT_WRITE),
+    },
 )
 EDITABLE = frozenset({"planned"})
 

@@ -1,0 +1,662 @@
+"""Possible duplicates, and merging two records of one person: redirects, and the way back."""
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+import ops
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+_LEVELS = ("province_code", "regency_code", "district_code")
+_OTHER_INSIDE = re.sub(r"\b(province|regency|district|region)_code", r"other_\1_code", ops.INSIDE)
+
+_PERSON_COLUMNS = """
+CREATE FUNCTION app.person_columns()
+RETURNS TABLE (in_table text, in_column text, holds text, beside text) LANGUAGE sql IMMUTABLE AS $$
+-- Where records name people: `one` in a column, `one here` where the row lies where its person does, or `many` in an
+-- array, which does not repeat the one named `beside` it. What a merge moves; a migration that adds such a column adds
+-- its line.
+    VALUES
+        ('visits', 'beneficiary_id', 'one', NULL),
+        ('sktm_applications', 'beneficiary_id', 'one', NULL),
+        ('sktm_applications', 'dependants', 'many', 'beneficiary_id'),
+        ('referrals', 'beneficiary_id', 'one', NULL),
+        ('activities', 'beneficiary_ids', 'many', NULL),
+        ('attachments', 'beneficiary_id', 'one', NULL),
+        ('access_grants', 'beneficiary_id', 'one', NULL),
+        ('family_members', 'beneficiary_id', 'one', NULL),
+        ('ppks_assessments', 'beneficiary_id', 'one here', NULL),
+        ('document_names', 'beneficiary_id', 'one here', NULL),
+        ('privacy_requests', 'beneficiary_id', 'one', NULL)
+$$
+"""
+
+_SAME_PERSON = """
+CREATE FUNCTION app.same_person(p_id uuid) RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- The ids of everything that is one person's: the record that stands, and those merged into it.
+    SELECT array_agg(b.id ORDER BY b.id)
+      FROM (SELECT coalesce(a.merged_into, a.id) AS stands FROM public.beneficiaries a WHERE a.id = p_id) s
+      JOIN public.beneficiaries b ON b.id = s.stands OR b.merged_into = s.stands
+$$
+"""
+
+_REPLACED = """
+CREATE FUNCTION app.replaced(p_people uuid[], p_from uuid, p_into uuid, p_beside uuid) RETURNS uuid[]
+LANGUAGE sql IMMUTABLE AS $$
+-- The people with one in another's place: each once, in their order, and nobody who stands beside them.
+    SELECT coalesce(array_agg(x.person ORDER BY x.place), '{}')
+      FROM (SELECT CASE u.person WHEN p_from THEN p_into ELSE u.person END AS person, min(u.place) AS place
+              FROM unnest(p_people) WITH ORDINALITY u (person, place) GROUP BY 1) x
+     WHERE x.person IS DISTINCT FROM p_beside
+$$
+"""
+
+_SEALED_FOR = """
+CREATE FUNCTION app.sealed_for(p_subject uuid)
+RETURNS TABLE (in_table text, in_column text, purpose text, id uuid, sealed bytea)
+LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- What is sealed under a person's key beyond their own row, wherever it was written; nothing for a caller who does not
+-- see the person.
+    SELECT s.* FROM (
+        SELECT 'sktm_letters', 'content_cipher', 'sktm_letters.content', l.id, l.content_cipher
+          FROM public.sktm_letters l JOIN public.sktm_applications a ON a.id = l.application_id
+         WHERE a.beneficiary_id = p_subject AND l.content_cipher <> ''
+        UNION ALL
+        SELECT 'sktm_letters', 'pdf_cipher', 'sktm_letters.pdf', l.id, l.pdf_cipher
+          FROM public.sktm_letters l JOIN public.sktm_applications a ON a.id = l.application_id
+         WHERE a.beneficiary_id = p_subject AND l.pdf_cipher <> ''
+        UNION ALL
+        SELECT 'attachments', 'key_cipher', 'attachments.key', t.id, t.key_cipher
+          FROM public.attachments t WHERE t.beneficiary_id = p_subject AND t.key_cipher IS NOT NULL) s
+     WHERE app.sees_person(p_subject)
+$$
+"""
+
+_SEAL_AGAIN = """
+CREATE FUNCTION app.seal_again(p_subject uuid, p_table text, p_column text, p_id uuid, p_sealed bytea)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Puts another ciphertext in the place of one that `app.sealed_for` names.
+BEGIN
+    IF EXISTS (SELECT 1 FROM app.sealed_for(p_subject) s
+                WHERE s.in_table = p_table AND s.in_column = p_column AND s.id = p_id) THEN
+        EXECUTE format('UPDATE public.%1$I SET %2$I = $1 WHERE id = $2', p_table, p_column) USING p_sealed, p_id;
+    END IF;
+END $$
+"""
+
+_MERGE_PERSON = """
+CREATE FUNCTION app.merge_person(p_merge uuid, p_from uuid, p_into uuid, p_reason text, p_taken jsonb)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Makes two records of one person one: whatever names the first names the second from now on, wherever it was written.
+-- The row of `merges` keeps what was moved. The caller holds both rows locked. False: they do not see both people.
+DECLARE
+    place record;
+    held record;
+    ids uuid[];
+    moved jsonb := '[]';
+    here text;
+BEGIN
+    IF NOT (app.sees_person(p_from) AND app.sees_person(p_into)) THEN
+        RETURN false;
+    END IF;
+    SELECT b.region_code INTO here FROM public.beneficiaries b WHERE b.id = p_into;
+    -- A category that both have is running once.
+    WITH done AS (
+        UPDATE public.ppks_assessments f
+           SET status = 'closed', until = greatest(app.local_today(here), f.since), reason_code = 'merged'
+          FROM public.ppks_assessments i
+         WHERE f.beneficiary_id = p_from AND f.status = 'active' AND i.beneficiary_id = p_into
+           AND i.status = 'active' AND i.category = f.category
+        RETURNING f.id)
+    SELECT array_agg(id) INTO ids FROM done;
+    moved := moved || jsonb_build_object('closed', coalesce(ids, '{}'));
+    FOR place IN SELECT * FROM app.person_columns() LOOP
+        IF place.holds <> 'many' THEN
+            EXECUTE format('WITH done AS (UPDATE public.%1$I t SET %2$I = $2%3$s WHERE t.%2$I = $1 RETURNING t.id) '
+                           'SELECT array_agg(id ORDER BY id) FROM done', place.in_table, place.in_column,
+                           CASE place.holds WHEN 'one here' THEN ', region_code = $3' ELSE '' END)
+               INTO ids USING p_from, p_into, here;
+            IF ids IS NOT NULL THEN
+                moved := moved || jsonb_build_object('table', place.in_table, 'column', place.in_column, 'ids', ids);
+            END IF;
+        ELSE
+            FOR held IN EXECUTE format(
+                'SELECT t.id, t.%2$I AS before, app.replaced(t.%2$I, $1, $2, %3$s) AS after FROM public.%1$I t '
+                'WHERE t.%2$I @> ARRAY[$1] OR (%3$s = $2 AND t.%2$I @> ARRAY[$2]) ORDER BY t.id FOR UPDATE',
+                place.in_table, place.in_column, coalesce('t.' || quote_ident(place.beside), 'NULL::uuid'))
+                USING p_from, p_into
+            LOOP
+                EXECUTE format('UPDATE public.%1$I SET %2$I = $1 WHERE id = $2', place.in_table, place.in_column)
+                  USING held.after, held.id;
+                moved := moved || jsonb_build_object('table', place.in_table, 'column', place.in_column,
+                                                     'id', held.id, 'before', held.before, 'after', held.after);
+            END LOOP;
+        END IF;
+    END LOOP;
+    UPDATE public.beneficiaries b SET ppks_categories = b.ppks_categories || x.more
+      FROM (SELECT array_agg(a.category ORDER BY a.since, a.category) AS more
+              FROM public.ppks_assessments a, public.beneficiaries i
+             WHERE a.beneficiary_id = p_into AND i.id = p_into AND a.status = 'active' AND NOT a.sensitive
+               AND a.category <> ALL (i.ppks_categories)) x
+     WHERE b.id = p_into AND x.more IS NOT NULL;
+    INSERT INTO public.merges (id, version, created_by, region_code, merged_id, into_id, from_region, reason, moved,
+                               taken)
+    SELECT p_merge, 1, nullif(current_setting('app.user', true), '')::uuid, i.region_code, p_from, p_into,
+           f.region_code, p_reason, moved, p_taken
+      FROM public.beneficiaries f, public.beneficiaries i WHERE f.id = p_from AND i.id = p_into;
+
+    -- The pair is decided. What else the first was like, the second is from now on.
+    UPDATE public.duplicate_candidates c
+       SET status = 'merged', merge_id = p_merge, decided_at = now(), reason = NULL,
+           decided_by = nullif(current_setting('app.user', true), '')::uuid
+     WHERE c.beneficiary_ids @> ARRAY[p_from]
+       AND (c.status = 'open' OR c.beneficiary_ids @> ARRAY[p_into] AND c.status = 'dismissed');
+    INSERT INTO public.duplicate_candidates (id, version, low_id, high_id, region_code, other_region_code, score,
+                                             reasons, status, merge_id)
+    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, c.score, c.reasons, 'open', p_merge
+      FROM public.duplicate_candidates c
+      JOIN public.beneficiaries o
+        ON o.id = CASE c.low_id WHEN p_from THEN c.high_id ELSE c.low_id END AND o.deleted_at IS NULL
+      JOIN public.beneficiaries l ON l.id = least(p_into, o.id)
+      JOIN public.beneficiaries h ON h.id = greatest(p_into, o.id)
+     WHERE c.merge_id = p_merge AND c.status = 'merged' AND o.id <> p_into AND o.restricted_at IS NULL
+    ON CONFLICT (low_id, high_id) DO NOTHING;
+
+    -- Gone by every filter there is, and where the record that stands is. What led here leads there.
+    UPDATE public.beneficiaries f
+       SET merged_into = p_into, deleted_at = now(), region_code = i.region_code
+      FROM public.beneficiaries i WHERE i.id = p_into AND f.id = p_from;
+    UPDATE public.beneficiaries f
+       SET merged_into = p_into, region_code = i.region_code
+      FROM public.beneficiaries i WHERE i.id = p_into AND f.merged_into = p_from;
+    RETURN true;
+END $$
+"""
+
+_UNMERGE_PERSON = """
+CREATE FUNCTION app.unmerge_person(p_merge uuid, p_reason text)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Takes a merge back: what it moved, and still names the record that stands, names the other again. What was written
+-- since stays, but a photo follows its visit, and an application that became a letter since stays with whom the letter
+-- names. The caller holds the rows locked. False: they do not see the people.
+DECLARE
+    merge public.merges;
+    stands uuid;
+    item jsonb;
+    ids uuid[];
+    names uuid[];
+BEGIN
+    SELECT * INTO merge FROM public.merges m WHERE m.id = p_merge AND m.undone_at IS NULL FOR UPDATE;
+    SELECT b.merged_into INTO stands FROM public.beneficiaries b WHERE b.id = merge.merged_id;
+    IF stands IS NULL OR NOT (app.sees_person(merge.merged_id) AND app.sees_person(stands)) THEN
+        RETURN false;
+    END IF;
+    -- First what the record that stands had only from the other, which may be a unique number.
+    UPDATE public.beneficiaries s
+       SET nik_cipher = NULL, nik_index = NULL, nik_last4 = NULL, nik_status = 'none', nik_verified_at = NULL,
+           nik_verified_by = NULL, nik_verified_document = NULL
+      FROM public.beneficiaries f
+     WHERE merge.taken ? 'nik' AND f.id = merge.merged_id AND s.id = ANY (ARRAY[merge.into_id, stands])
+       AND s.nik_index = f.nik_index;
+    UPDATE public.beneficiaries s
+       SET family_card_cipher = NULL, family_card_index = NULL, family_card_last4 = NULL
+      FROM public.beneficiaries f
+     WHERE merge.taken ? 'family_card_number' AND f.id = merge.merged_id AND s.id = ANY (ARRAY[merge.into_id, stands])
+       AND s.family_card_index = f.family_card_index;
+    FOR item IN SELECT to_jsonb(t.field) FROM jsonb_object_keys(merge.taken) AS t (field)
+                 WHERE t.field NOT IN ('nik', 'family_card_number') LOOP
+        EXECUTE format('UPDATE public.beneficiaries s SET %1$I = NULL FROM public.beneficiaries f '
+                       'WHERE f.id = $1 AND s.id = ANY ($2) AND s.%1$I = f.%1$I', item #>> '{}')
+          USING merge.merged_id, ARRAY[merge.into_id, stands];
+    END LOOP;
+    UPDATE public.beneficiaries f
+       SET merged_into = NULL, deleted_at = NULL, region_code = merge.from_region WHERE f.id = merge.merged_id;
+    WITH RECURSIVE led (id) AS (
+        SELECT m.merged_id FROM public.merges m WHERE m.into_id = merge.merged_id AND m.undone_at IS NULL
+        UNION SELECT m.merged_id FROM public.merges m JOIN led ON m.into_id = led.id WHERE m.undone_at IS NULL)
+    UPDATE public.beneficiaries f
+       SET merged_into = merge.merged_id, region_code = merge.from_region
+      FROM led WHERE f.id = led.id AND f.merged_into = stands;
+
+    FOR item IN SELECT m.value FROM jsonb_array_elements(merge.moved) AS m LOOP
+        IF item ? 'ids' THEN
+            ids := ARRAY(SELECT i.value::uuid FROM jsonb_array_elements_text(item -> 'ids') AS i);
+            IF item ->> 'table' = 'sktm_applications' THEN
+                ids := ARRAY(SELECT unnest(ids) EXCEPT SELECT l.application_id FROM public.sktm_letters l
+                              WHERE l.application_id = ANY (ids) AND l.created_at > merge.created_at);
+            END IF;
+            EXECUTE format('UPDATE public.%1$I t SET %2$I = $1%3$s WHERE t.id = ANY ($2) AND t.%2$I = $3',
+                           item ->> 'table', item ->> 'column',
+                           CASE WHEN EXISTS (SELECT 1 FROM app.person_columns() p
+                                              WHERE p.in_table = item ->> 'table' AND p.holds = 'one here')
+                                THEN ', region_code = $4' ELSE '' END)
+              USING merge.merged_id, ids, stands, merge.from_region;
+        ELSIF item ? 'id' THEN
+            EXECUTE format('SELECT t.%2$I FROM public.%1$I t WHERE t.id = $1 FOR UPDATE',
+                           item ->> 'table', item ->> 'column')
+               INTO names USING (item ->> 'id')::uuid;
+            names := CASE
+                WHEN to_jsonb(names) = item -> 'after'
+                    THEN ARRAY(SELECT b.value::uuid FROM jsonb_array_elements_text(item -> 'before') AS b)
+                WHEN item -> 'before' ? merge.merged_id::text AND item -> 'before' ? merge.into_id::text
+                    THEN names || merge.merged_id
+                WHEN item -> 'before' ? merge.merged_id::text
+                    THEN array_replace(names, stands, merge.merged_id)
+                ELSE names || stands END;
+            EXECUTE format('UPDATE public.%1$I SET %2$I = $1 WHERE id = $2 AND %2$I <> $1',
+                           item ->> 'table', item ->> 'column')
+              USING names, (item ->> 'id')::uuid;
+        END IF;
+    END LOOP;
+    UPDATE public.ppks_assessments a SET status = 'active', until = NULL, reason_code = NULL
+     WHERE a.beneficiary_id = merge.merged_id AND a.status = 'closed' AND a.reason_code = 'merged'
+       AND merge.moved @> jsonb_build_array(jsonb_build_object('closed', jsonb_build_array(a.id)));
+    UPDATE public.beneficiaries s
+       SET ppks_categories = ARRAY(
+               SELECT c.code FROM unnest(s.ppks_categories) WITH ORDINALITY c (code, place)
+                WHERE EXISTS (SELECT 1 FROM public.ppks_assessments a
+                               WHERE a.beneficiary_id = s.id AND a.status = 'active' AND a.category = c.code)
+                ORDER BY c.place)
+     WHERE s.id = ANY (ARRAY[merge.merged_id, stands]);
+    UPDATE public.attachments t SET beneficiary_id = merge.merged_id
+      FROM public.visits v
+     WHERE v.id = t.visit_id AND v.beneficiary_id = merge.merged_id AND t.beneficiary_id = stands;
+
+    DELETE FROM public.duplicate_candidates c WHERE c.merge_id = p_merge AND c.status = 'open';
+    UPDATE public.duplicate_candidates c
+       SET status = 'open', merge_id = NULL, decided_at = NULL, decided_by = NULL
+     WHERE c.merge_id = p_merge;
+    UPDATE public.merges m
+       SET undone_at = now(), undone_by = nullif(current_setting('app.user', true), '')::uuid, undo_reason = p_reason
+     WHERE m.id = p_merge;
+    RETURN true;
+END $$
+"""
+
+_REFUSE_MERGED_NIK = """
+CREATE FUNCTION app.refuse_merged_nik() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- The number of a record that was merged is still that person's: only the record that stands may take it. Afterwards,
+-- so that it sees a merge for which the unique index has just waited.
+BEGIN
+    IF EXISTS (SELECT 1 FROM public.beneficiaries m JOIN public.beneficiaries s ON s.id = m.merged_into
+                WHERE m.nik_index = NEW.nik_index AND m.merged_into IS NOT NULL AND s.deleted_at IS NULL
+                  AND NEW.id <> ALL (ARRAY[m.id, s.id])) THEN
+        RAISE EXCEPTION 'the number is taken' USING ERRCODE = '23505', CONSTRAINT = 'uq_beneficiaries_nik_index';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+_FOLLOW_PERSON = """
+CREATE FUNCTION app.follow_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Merged records lie where the one that stands does, and pairs where their people do: whoever sees these sees those.
+-- Of somebody who was withdrawn nothing is left to decide.
+BEGIN
+    IF NEW.deleted_at IS NOT NULL AND NEW.merged_into IS NULL THEN
+        UPDATE public.duplicate_candidates c
+           SET status = 'dismissed', decided_at = now(),
+               decided_by = nullif(current_setting('app.user', true), '')::uuid
+         WHERE c.status = 'open' AND NEW.id IN (c.low_id, c.high_id);
+    END IF;
+    IF NEW.region_code IS NOT DISTINCT FROM OLD.region_code THEN
+        RETURN NULL;
+    END IF;
+    UPDATE public.beneficiaries b SET region_code = NEW.region_code WHERE b.merged_into = NEW.id;
+    UPDATE public.merges m SET region_code = NEW.region_code WHERE m.into_id = NEW.id;
+    UPDATE public.duplicate_candidates c SET region_code = NEW.region_code WHERE c.low_id = NEW.id;
+    UPDATE public.duplicate_candidates c SET other_region_code = NEW.region_code WHERE c.high_id = NEW.id;
+    RETURN NULL;
+END $$
+"""
+
+_NEIGHBOURS = """
+CREATE FUNCTION app.neighbours_of(p_subject uuid, p_dates date[], p_niks bytea[], p_most integer)
+RETURNS TABLE (id uuid, office text, is_open boolean, full_name text, birth_date date, sex text, region_code text,
+               family_card_index bytea, nik_index bytea)
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- The person, and whom they may be registered as already: people of the regency with such a name, birth date or number,
+-- of any place with the same family card, and those an open pair names. More than the caller may see, to be compared
+-- and not to be shown: of those beyond their area `office` says whom to ask.
+DECLARE
+    regions text := current_setting('app.regions', true);
+    subject public.beneficiaries;
+    near uuid[];
+BEGIN
+    IF NOT app.sees_person(p_subject) THEN
+        RETURN;
+    END IF;
+    SELECT * INTO subject FROM public.beneficiaries b WHERE b.id = p_subject;
+    -- For this one look the caller's area is the regency.
+    PERFORM pg_catalog.set_config('app.regions', left(subject.region_code, 5), true);
+    near := ARRAY(
+        SELECT app.people_near(subject.full_name, p_dates, p_niks, NULL, left(subject.region_code, 5), p_most)
+        UNION SELECT f.id FROM public.beneficiaries f WHERE f.family_card_index = subject.family_card_index
+        UNION SELECT CASE c.low_id WHEN p_subject THEN c.high_id ELSE c.low_id END
+                FROM public.duplicate_candidates c WHERE p_subject IN (c.low_id, c.high_id) AND c.status = 'open'
+        UNION SELECT p_subject);
+    PERFORM pg_catalog.set_config('app.regions', regions, true);
+    RETURN QUERY
+        SELECT b.id, CASE WHEN NOT app.sees_person(b.id) THEN app.office_of(b.region_code) END,
+               coalesce(c.status = 'open', false), b.full_name, b.birth_date, b.sex, b.region_code,
+               b.family_card_index, b.nik_index
+          FROM public.beneficiaries b
+          LEFT JOIN public.duplicate_candidates c
+            ON c.low_id = least(p_subject, b.id) AND c.high_id = greatest(p_subject, b.id)
+         WHERE b.id = ANY (near) AND b.deleted_at IS NULL AND b.restricted_at IS NULL
+           AND c.status IS DISTINCT FROM 'dismissed';
+END $$
+"""
+
+_KEEP_CANDIDATES = """
+CREATE FUNCTION app.keep_candidates(p_subject uuid, p_found jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Pairs for somebody to look at: p_found is [{"id", "score", "reasons"}]. A pair once found is scored anew while it is
+-- open; what people decided stays decided.
+BEGIN
+    IF NOT app.sees_person(p_subject) THEN
+        RETURN;
+    END IF;
+    INSERT INTO public.duplicate_candidates AS c (id, version, low_id, high_id, region_code, other_region_code, score,
+                                                  reasons, status)
+    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, f.score, f.reasons, 'open'
+      FROM jsonb_to_recordset(p_found) AS f (id uuid, score numeric, reasons jsonb)
+      JOIN public.beneficiaries l ON l.id = least(p_subject, f.id) AND l.deleted_at IS NULL
+      JOIN public.beneficiaries h ON h.id = greatest(p_subject, f.id) AND h.deleted_at IS NULL
+     WHERE l.restricted_at IS NULL AND h.restricted_at IS NULL
+     ORDER BY l.id, h.id
+    ON CONFLICT (low_id, high_id) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
+       WHERE c.status = 'open' AND (c.score, c.reasons) IS DISTINCT FROM (excluded.score, excluded.reasons);
+END $$
+"""
+
+_OFFICE_OF = """
+CREATE FUNCTION app.office_of(p_region text) RETURNS text LANGUAGE sql STABLE AS $$
+-- The social office to ask about somebody in this place.
+    SELECT 'Dinas Sosial' || coalesce((SELECT CASE r.kind WHEN 'kota' THEN ' Kota ' ELSE ' Kabupaten ' END || r.name
+                                         FROM public.regions r WHERE r.code = pg_catalog.left(p_region, 5)), '')
+$$
+"""
+
+_FIND_PERSON = """
+CREATE OR REPLACE FUNCTION app.find_person(p_nik_index bytea)
+RETURNS TABLE (id uuid, region_code text, inside boolean) LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- Whether somebody with this NIK is registered anywhere, and under which region; whether the caller sees them. The
+-- number of a record that was merged leads to the one that stands.
+    SELECT b.id, b.region_code,
+           ARRAY['ID', b.province_code, b.regency_code, b.district_code, b.region_code]
+               && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}')
+      FROM (SELECT f.id FROM public.beneficiaries f WHERE f.nik_index = p_nik_index AND f.deleted_at IS NULL
+            UNION SELECT m.merged_into FROM public.beneficiaries m
+                   WHERE m.nik_index = p_nik_index AND m.merged_into IS NOT NULL) f
+      JOIN public.beneficiaries b ON b.id = f.id AND b.deleted_at IS NULL
+     LIMIT 1
+$$
+"""
+
+_FOR_THE_APP = (
+    "same_person(uuid)",
+    "sealed_for(uuid)",
+    "seal_again(uuid, text, text, uuid, bytea)",
+    "merge_person(uuid, uuid, uuid, text, jsonb)",
+    "unmerge_person(uuid, text)",
+    "neighbours_of(uuid, date[], bytea[], integer)",
+    "keep_candidates(uuid, jsonb)",
+    "office_of(text)",
+)
+_FUNCTIONS = (
+    *_FOR_THE_APP,
+    "person_columns()",
+    "replaced(uuid[], uuid, uuid, uuid)",
+    "refuse_merged_nik()",
+    "follow_person()",
+)
+
+# Function -> what it learns, and before what.
+_MERGED = "SELECT m.id FROM public.beneficiaries m WHERE m.merged_into = p_subject"
+_VISITS = "        UNION ALL SELECT v.id FROM public.visits v WHERE v.beneficiary_id = p_subject\n"
+_ALSO_MERGED = f"        UNION ALL {_MERGED}\n"
+_LEARNT = {
+    "refuse_restricted": (
+        (
+            "    ELSIF TG_TABLE_NAME IN ('merges', 'duplicate_candidates') THEN\n"
+            "        named := NEW.beneficiary_ids;\n",
+            "    ELSE\n        named := ARRAY[NEW.beneficiary_id];\n",
+        ),
+        (
+            # No foreign key waits for a merge under way in the name of an array; this does.
+            "    IF TG_TABLE_NAME IN ('activities', 'sktm_applications') THEN\n"
+            "        PERFORM 1 FROM public.beneficiaries b\n"
+            "          WHERE b.id = ANY (named) AND NOT (TG_OP = 'UPDATE' AND to_jsonb(OLD) @> to_jsonb(NEW))\n"
+            "          ORDER BY b.id FOR KEY SHARE;\n"
+            "    END IF;\n"
+            "    IF EXISTS (SELECT 1 FROM public.beneficiaries b\n"
+            "                WHERE b.id = ANY (named) AND b.merged_into IS NOT NULL) THEN\n"
+            "        RAISE EXCEPTION 'the person was merged' USING ERRCODE = '23514', CONSTRAINT = 'person_merged';\n"
+            "    END IF;\n",
+            "    IF EXISTS (SELECT 1 FROM public.beneficiaries b "
+            "WHERE b.id = ANY (named) AND b.restricted_at IS NOT NULL) THEN\n",
+        ),
+    ),
+    "statement": (
+        (_ALSO_MERGED, _VISITS),
+        (
+            """        'merges', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.created_at, x.id), '[]') FROM (
+            -- What was written about two people may name the other one.
+            SELECT m.id, m.created_at, CASE WHEN m.undone_at IS NULL THEN m.merged_id END AS merged_id,
+                   CASE WHEN m.undone_at IS NULL THEN m.from_region END AS village_code,
+                   CASE WHEN m.undone_at IS NULL THEN m.reason END AS reason, m.undone_at
+              FROM public.merges m WHERE m.beneficiary_ids && app.same_person(p_subject)) x),
+        'duplicates', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.created_at, x.id), '[]') FROM (
+            SELECT c.id, c.created_at, c.score, c.reasons, c.status, c.decided_at
+              FROM public.duplicate_candidates c WHERE c.beneficiary_ids && app.same_person(p_subject)) x),
+""",
+            "        'requests', (",
+        ),
+        (
+            f"t.entity = 'beneficiaries' AND t.entity_id IN ({_MERGED})\n                OR ",
+            "t.entity = 'beneficiaries' AND t.entity_id = p_subject) x)",
+        ),
+        (
+            f"l.subject_ids && ARRAY({_MERGED})\n               AND l.outcome = 'ok' OR ",
+            "l.subject_ids @> ARRAY[p_subject] AND l.outcome = 'ok'",
+        ),
+    ),
+    "still_needed": (
+        (
+            f"        OR EXISTS ({_MERGED} AND m.legal_hold IS NOT NULL)\n",
+            "        OR EXISTS (SELECT 1 FROM public.sktm_applications a\n",
+        ),
+    ),
+    "patterns_of": (
+        ("            OR b.merged_into = p_subject\n", "        UNION\n        SELECT f.key"),
+        (
+            f"h.entity_id IN ({_MERGED})\n"
+            "           AND f.key IN ('full_name', 'street', 'phone')\n"
+            "            OR h.entity = 'beneficiaries' AND ",
+            "h.entity_id = p_subject AND f.key IN ('full_name', 'street', 'phone')",
+        ),
+    ),
+    "erase_subject": (
+        (
+            _ALSO_MERGED
+            + "        UNION ALL SELECT m.id FROM public.merges m WHERE m.beneficiary_ids @> ARRAY[p_subject]\n"
+            + "        UNION ALL SELECT c.id FROM public.duplicate_candidates c\n"
+            + "                   WHERE c.beneficiary_ids @> ARRAY[p_subject]\n",
+            _VISITS,
+        ),
+        (
+            "    UPDATE public.merges m\n"
+            "       SET reason = '(dihapus)', undo_reason = left(m.undo_reason, 0) || '(dihapus)', taken = '{}',\n"
+            "           create_digest = NULL\n"
+            "     WHERE m.id = ANY (records);\n"
+            "    UPDATE public.duplicate_candidates c\n"
+            "       SET reasons = '[]', reason = NULL,\n"
+            "           status = CASE c.status WHEN 'open' THEN 'dismissed' ELSE c.status END\n"
+            "     WHERE c.id = ANY (records);\n\n",
+            "    -- What is also about others keeps its words, without this person's.\n",
+        ),
+        ("merged_into = NULL, ", "restricted_at = NULL, deleted_at = coalesce(b.deleted_at, p_at, now())"),
+        (
+            # Whoever was merged into this person goes with them, last: until here their names were looked for.
+            f"    FOR place IN {_MERGED} LOOP\n"
+            "        PERFORM app.erase_subject(place.id, p_request, p_at);\n"
+            "    END LOOP;\n",
+            "    DELETE FROM public.subject_keys s WHERE s.subject_id = p_subject;\n",
+        ),
+    ),
+}
+
+
+def upgrade() -> None:
+    op.add_column("beneficiaries", sa.Column("merged_into", sa.UUID()))
+    op.create_foreign_key("fk_beneficiaries_merged_into", "beneficiaries", "beneficiaries", ["merged_into"], ["id"])
+    op.create_check_constraint(
+        op.f("ck_beneficiaries_merged"), "beneficiaries", "merged_into IS NULL OR deleted_at IS NOT NULL"
+    )
+    merged = sa.text("merged_into IS NOT NULL")
+    op.create_index("ix_beneficiaries_merged_into", "beneficiaries", ["merged_into"], postgresql_where=merged)
+    op.create_index("ix_beneficiaries_merged_nik", "beneficiaries", ["nik_index"], postgresql_where=merged)
+    op.create_index("ix_sktm_applications_dependants", "sktm_applications", ["dependants"], postgresql_using="gin")
+    _create_merges()
+    _create_candidates()
+    for function in (
+        _PERSON_COLUMNS,
+        _SAME_PERSON,
+        _REPLACED,
+        _SEALED_FOR,
+        _SEAL_AGAIN,
+        _MERGE_PERSON,
+        _UNMERGE_PERSON,
+        _REFUSE_MERGED_NIK,
+        _FOLLOW_PERSON,
+        _NEIGHBOURS,
+        _KEEP_CANDIDATES,
+        _OFFICE_OF,
+        _FIND_PERSON,
+    ):
+        op.execute(sa.text(function.replace(":", r"\:")))
+    for signature in _FUNCTIONS:
+        op.execute(f"REVOKE ALL ON FUNCTION app.{signature} FROM PUBLIC")
+    for signature in _FOR_THE_APP:
+        op.execute(f"GRANT EXECUTE ON FUNCTION app.{signature} TO {ops.APP}")
+    op.execute(
+        "CREATE TRIGGER refuse_merged_nik AFTER INSERT OR UPDATE OF nik_index ON beneficiaries FOR EACH ROW "
+        "WHEN (NEW.nik_index IS NOT NULL) EXECUTE FUNCTION app.refuse_merged_nik()"
+    )
+    op.execute(
+        "CREATE TRIGGER follow_person AFTER UPDATE OF region_code, deleted_at ON beneficiaries FOR EACH ROW "
+        "WHEN ((OLD.region_code, OLD.deleted_at) IS DISTINCT FROM (NEW.region_code, NEW.deleted_at)) "
+        "EXECUTE FUNCTION app.follow_person()"
+    )
+    for function, changes in _LEARNT.items():
+        ops.amend(function, *changes)
+    # What follows a person, or ends with them, is no processing: only new rows are refused here, decisions in code.
+    for table in ("merges", "duplicate_candidates"):
+        op.execute(
+            f"CREATE TRIGGER refuse_restricted AFTER INSERT ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION app.refuse_restricted()"
+        )
+    # Not that of pairs: what changed in one tells of both halves, and one office sees but its own.
+    ops.remember_history("merges")
+
+
+def downgrade() -> None:
+    ops.forget_history("merges")
+    for function, changes in reversed(_LEARNT.items()):
+        ops.unamend(function, *changes)
+    for trigger in ("refuse_merged_nik", "follow_person"):
+        op.execute(f"DROP TRIGGER {trigger} ON beneficiaries")
+    access = op.get_context().script.get_revision("0004").module
+    op.execute(access._FIND_PERSON.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    for signature in reversed(_FUNCTIONS):
+        op.execute(f"DROP FUNCTION app.{signature}")
+    op.drop_table("duplicate_candidates")
+    op.drop_table("merges")
+    op.drop_index("ix_sktm_applications_dependants", "sktm_applications")
+    op.drop_index("ix_beneficiaries_merged_nik", "beneficiaries")
+    op.drop_index("ix_beneficiaries_merged_into", "beneficiaries")
+    op.drop_column("beneficiaries", "merged_into")
+
+
+def _people(first: str, second: str) -> sa.Column[Any]:
+    """Both people of a row, as the access log and the timeline look for them."""
+    both = sa.Computed(f"ARRAY[{first}, {second}]", persisted=True)
+    return sa.Column("beneficiary_ids", postgresql.ARRAY(sa.UUID()), both, nullable=False)
+
+
+def _create_merges() -> None:
+    op.create_table(
+        "merges",
+        sa.Column("region_code", sa.Text(collation="C")),
+        *ops.record_columns(),
+        sa.Column("merged_id", sa.UUID(), nullable=False),
+        sa.Column("into_id", sa.UUID(), nullable=False),
+        _people("merged_id", "into_id"),
+        sa.Column("from_region", sa.Text(collation="C"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("moved", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("taken", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("undone_at", sa.DateTime(timezone=True)),
+        sa.Column("undone_by", sa.UUID()),
+        sa.Column("undo_reason", sa.Text()),
+        sa.ForeignKeyConstraint(["merged_id"], ["beneficiaries.id"], name="fk_merges_merged_id"),
+        sa.ForeignKeyConstraint(["into_id"], ["beneficiaries.id"], name="fk_merges_into_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_merges"),
+    )
+    op.create_index("ix_merges_into_id", "merges", ["into_id"])
+    op.create_index("ix_merges_beneficiary_ids", "merges", ["beneficiary_ids"], postgresql_using="gin")
+    op.create_index(
+        "uq_merges_merged_id", "merges", ["merged_id"], unique=True, postgresql_where=sa.text("undone_at IS NULL")
+    )
+    ops.enable_region_scope("merges")
+    ops.audit("merges", "moved")
+    ops.log_access("merges", "beneficiary_ids")
+    ops.grant("merges", "SELECT")
+
+
+def _create_candidates() -> None:
+    table = "duplicate_candidates"
+    op.create_table(
+        table,
+        sa.Column("region_code", sa.Text(collation="C")),
+        sa.Column("other_region_code", sa.Text(collation="C")),
+        *ops.record_columns(),
+        sa.Column("low_id", sa.UUID(), nullable=False),
+        sa.Column("high_id", sa.UUID(), nullable=False),
+        _people("low_id", "high_id"),
+        sa.Column("score", sa.Numeric(4, 3), nullable=False),
+        sa.Column("reasons", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True)),
+        sa.Column("decided_by", sa.UUID()),
+        sa.Column("reason", sa.Text()),
+        sa.Column("merge_id", sa.UUID()),
+        sa.CheckConstraint("low_id < high_id", name=op.f("ck_duplicate_candidates_order")),
+        sa.ForeignKeyConstraint(["low_id"], ["beneficiaries.id"], name="fk_duplicate_candidates_low_id"),
+        sa.ForeignKeyConstraint(["high_id"], ["beneficiaries.id"], name="fk_duplicate_candidates_high_id"),
+        sa.ForeignKeyConstraint(["merge_id"], ["merges.id"], name="fk_duplicate_candidates_merge_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_duplicate_candidates"),
+    )
+    op.create_index("uq_duplicate_candidates_pair", table, ["low_id", "high_id"], unique=True)
+    op.create_index("ix_duplicate_candidates_high_id", table, ["high_id"])
+    op.create_index("ix_duplicate_candidates_merge_id", table, ["merge_id"])
+    op.create_index("ix_duplicate_candidates_beneficiary_ids", table, ["beneficiary_ids"], postgresql_using="gin")
+    ops.enable_region_scope(table)
+    for column, length in zip(_LEVELS, (2, 5, 8), strict=True):
+        op.execute(
+            f'ALTER TABLE {table} ADD COLUMN other_{column} text COLLATE "C" GENERATED ALWAYS AS '
+            f"(CASE WHEN length(other_region_code) >= {length} THEN left(other_region_code, {length}) END) STORED"
+        )
+        op.execute(f"CREATE INDEX ix_{table}_other_{column} ON {table} (other_{column}, created_at, id)")
+    # That there is a pair is told to both offices; only who sees both people decides.
+    ops.replace_policy(table, f"({ops.INSIDE}) OR ({_OTHER_INSIDE})", writable=f"({ops.INSIDE}) AND ({_OTHER_INSIDE})")
+    ops.audit(table)
+    ops.log_access(table, "beneficiary_ids")
+    ops.grant(table, "SELECT", "UPDATE")

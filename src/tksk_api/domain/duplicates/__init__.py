@@ -1,0 +1,1 @@
+"""Two records of one person: finding them, deciding about them, merging them and taking it back."""

@@ -1,0 +1,1 @@
+"""What people receive: benefits that run or ran."""

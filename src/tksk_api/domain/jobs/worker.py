@@ -1,0 +1,144 @@
+"""Doing jobs inside the service, step by step, and the chores that come round again.
+
+A step is one transaction: it takes the job that has waited longest, locks it, does a part of the work, and notes where
+the next one begins. Nothing is held between two steps, so any number of servers share the jobs, memory stays flat, a
+server that dies leaves its step undone and the job to the others, and several jobs take turns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from tksk_api.database.session import enter_system
+from tksk_api.domain.jobs.models import Job
+from tksk_api.domain.jobs.reads import TABLE
+from tksk_api.domain.jobs.service import UNFINISHED
+from tksk_api.errors import DomainError
+from tksk_api.telemetry import log
+
+MAX_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.005  # between two steps, so that requests come through
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step leaves: where the next one begins, how much is done, and the result once all is."""
+
+    checkpoint: Mapping[str, Any]
+    done: int
+    total: int | None
+    result: Mapping[str, Any] | None = None
+
+
+# A step lasts well under a second; it works as the system, so it keeps to the job's region itself.
+Handler = Callable[[AsyncSession, Job], Awaitable[Progress]]
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something the system does every so often, whoever asks; several servers may do it at once."""
+
+    name: str
+    every_seconds: float
+    do: Callable[[Sessions], Awaitable[int]]
+
+
+@asynccontextmanager
+async def working(
+    sessions: Sessions, handlers: Mapping[str, Handler], chores: Sequence[Chore], seconds: float
+) -> AsyncIterator[None]:
+    """Work while the block runs, looking for jobs every so many seconds; 0 leaves it to other processes."""
+    task = asyncio.create_task(_keep_working(sessions, handlers, chores, seconds)) if seconds else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()  # a step is one transaction: done, or not begun
+            await asyncio.wait({task})
+
+
+async def _keep_working(
+    sessions: Sessions, handlers: Mapping[str, Handler], chores: Sequence[Chore], seconds: float
+) -> None:
+    due = dict.fromkeys(chores, 0.0)
+    while True:
+        did_something = False
+        try:
+            for chore in chores:
+                if due[chore] <= monotonic():
+                    due[chore] = monotonic() + chore.every_seconds
+                    await chore.do(sessions)
+            did_something = await take_step(sessions, handlers)
+        except Exception as error:  # whatever it is: the next round tries again
+            log.error("work_failed", kind=type(error).__name__)
+        await asyncio.sleep(_PAUSE_SECONDS if did_something else seconds)
+
+
+async def take_step(sessions: Sessions, handlers: Mapping[str, Handler]) -> bool:
+    """One step of the job that has waited longest; False when there is none that nobody works on."""
+    waiting = (
+        select(Job)
+        .where(TABLE.c.state.in_(UNFINISHED), TABLE.c.kind.in_(handlers))
+        .order_by(func.coalesce(TABLE.c.heartbeat_at, TABLE.c.created_at))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    job: Job | None = None
+    try:
+        async with enter_system(sessions, "work") as session:
+            job = (await session.execute(waiting)).scalars().first()
+            if job is None:
+                return False
+            await _note(session, job.id, _after(await handlers[job.kind](session, job)))
+    except Exception as error:
+        if job is None:
+            raise
+        await _fail(sessions, job.id, error)
+    return True
+
+
+def _after(progress: Progress) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": "running",
+        "checkpoint": dict(progress.checkpoint),
+        "done": progress.done,
+        "total": progress.total,
+        "attempts": 0,
+    }
+    if progress.result is not None:
+        values |= {"checkpoint": {}, "result": dict(progress.result)} | _ended("done")
+    return values
+
+
+def _ended(state: str) -> dict[str, Any]:
+    return {"state": state, "finished_at": func.clock_timestamp(), "version": TABLE.c.version + 1}
+
+
+async def _fail(sessions: Sessions, key: UUID, error: Exception) -> None:
+    """The step was undone. It is tried again, but not for a refusal, and not for ever."""
+    refused = error.code if isinstance(error, DomainError) else None
+    log.error("job_step_failed", job=str(key), kind=refused or type(error).__name__)
+    async with enter_system(sessions, "work") as session:
+        found = select(Job).where(TABLE.c.id == key, TABLE.c.state.in_(UNFINISHED)).with_for_update()
+        job = (await session.execute(found)).scalars().first()
+        if job is None:
+            return
+        values: dict[str, Any] = {"attempts": job.attempts + 1}
+        if refused or job.attempts + 1 >= MAX_ATTEMPTS:
+            values |= {"error": refused or "internal_error"} | _ended("failed")
+        await _note(session, key, values)
+
+
+async def _note(session: AsyncSession, key: UUID, values: Mapping[str, Any]) -> None:
+    now: ColumnElement[Any] = func.clock_timestamp()
+    started = func.coalesce(TABLE.c.started_at, now)
+    noted = update(TABLE).where(TABLE.c.id == literal(key, TABLE.c.id.type))
+    await (await session.connection()).execute(noted.values(heartbeat_at=now, started_at=started, **values))

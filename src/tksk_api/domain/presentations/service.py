@@ -1,0 +1,68 @@
+"""Recording that a letter was shown, by the agency it was shown to."""
+
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.database.reads import Stored
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import new_id, table_of
+from tksk_api.domain.presentations.models import Presentation
+from tksk_api.domain.presentations.reads import RECEIPTS
+from tksk_api.domain.presentations.schemas import PresentationCreate
+from tksk_api.domain.programs.service import require_known
+from tksk_api.domain.records import create_once
+from tksk_api.errors import DomainError, invalid, not_found
+from tksk_api.security.permissions import Permission
+
+_LETTER = text("SELECT * FROM app.letter_to_present(:token)")
+
+
+async def create(session: AsyncSession, token: str, body: PresentationCreate) -> Stored:
+    """Record what the caller's agency did with a letter: once for each outcome and day, however often it is sent.
+
+    A letter out of force is recorded too, with its status; one that lay elsewhere before is flagged, not refused.
+    Raises permission_denied (the caller speaks for no agency), not_found (no such letter), invalid_request (a refusal
+    without its reason, unknown_code), id_in_use, processing_restricted.
+    """
+    agency_id = principal_of(session).agency_id
+    if agency_id is None:
+        raise DomainError("permission_denied", permission=f"{Permission.PRESENTATION_CREATE} (agency)")
+    if body.outcome == "refused" and body.note is None:
+        raise invalid("/note", "missing")
+    if body.program is not None:
+        await require_known(session, [body.program], "/program")
+    connection = await session.connection()
+    letter: Any = (await connection.execute(_LETTER, {"token": token})).first()
+    if letter is None:
+        raise not_found()
+    rows = table_of(Presentation).c
+    same = select(rows.id).where(
+        rows.letter_id == letter.letter_id,
+        rows.agency_id == agency_id,
+        rows.presented_on == letter.today,
+        rows.outcome == body.outcome,
+    )
+    repeated = (await connection.execute(same)).scalar()
+    if repeated is not None:
+        return await RECEIPTS.stored(session, repeated)
+    return await create_once(
+        session,
+        RECEIPTS,
+        body,
+        Presentation,
+        lambda: Presentation(
+            id=new_id(),
+            region_code=letter.region_code,
+            agency_id=agency_id,
+            letter_id=letter.letter_id,
+            application_id=letter.application_id,
+            beneficiary_id=letter.beneficiary_id,
+            letter_number=letter.number,
+            presented_on=letter.today,
+            letter_status=letter.status,
+            also_presented_elsewhere=letter.is_elsewhere,
+            **body.model_dump(exclude={"id"}),
+        ),
+    )

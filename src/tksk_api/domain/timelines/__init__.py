@@ -1,0 +1,1 @@
+"""Everything about one person, in the order in which it was recorded."""
