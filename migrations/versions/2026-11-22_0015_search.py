@@ -16,8 +16,8 @@ _WHOLE_WORDS = (
     (" chandra ", " candra "),
 )
 _SOUNDS = (
-    *(("tj", "c"), ("sj", "sy"), ("oe", "u"), ("oo", "u"), ("ph", "f"), ("x", "ks"), ("ch", "h"), ("kh", "h")),
-    *(("dz", "s"), ("ny", "n"), ("sy", "s"), (" y", " j"), (" h", " H")),
+    *(("oe", "u"), ("oo", "u"), ("ph", "f"), ("x", "ks"), ("ch", "h"), ("kh", "h"), ("dz", "s"), ("ny", "n")),
+    *(("sy", "s"), (" y", " j"), (" h", " H")),
 )
 _ENDS = (("d ", "t "), ("b ", "p "), ("uw", "u"))
 _DOUBLES = tuple((letter * 2, letter) for letter in "abcdghijklmnprstuw")
@@ -76,12 +76,12 @@ BEGIN
     IF strpos(words, ' n') + strpos(words, ' abdul') + strpos(words, ' siti') > 0 THEN
         words := regexp_replace(words, ' (nur|noor|noer|abdul|siti)([a-z]{{4,}})', ' \1  \2', 'g');
     END IF;
-    words := replace(words, 'dj', 'J');
-    IF strpos(words, 'oe') + strpos(words, 'J') + strpos(words, 'tj') + strpos(words, 'sj') > 0 THEN
-        words := regexp_replace(words, '(oe|J|tj|sj)([a-zJ]*)j', '\1\2y', 'g');
+    words := replace(replace(replace(words, 'dj', 'J'), 'tj', 'C'), 'sj', 'S');
+    IF strpos(words, 'oe') + strpos(words, 'J') + strpos(words, 'C') + strpos(words, 'S') > 0 THEN
+        words := regexp_replace(words, '(oe|[CJS])([a-zCJS]*)j', '\1\2y', 'g');
     END IF;
     words := {_replaced("words", _SOUNDS)};
-    words := translate(words, 'qvfzeoyJHh', 'kppsiuijh');
+    words := translate(words, 'qvfzeoyCJSHh', 'kppsiuicjsh');
     words := {_replaced(_replaced("words", _ENDS), _DOUBLES)};
     FOREACH word IN ARRAY string_to_array(words, ' ') LOOP
         IF length(word) = 1 THEN
@@ -111,6 +111,7 @@ DECLARE
     keys text[] := coalesce(app.name_keys(p_name), '{}');
     places text[];
     place text;
+    everywhere boolean;
 BEGIN
     SELECT array_agg(DISTINCT CASE WHEN a.area = 'ID' OR starts_with(p_area, a.area) THEN coalesce(p_area, a.area)
                                    ELSE a.area END)
@@ -120,16 +121,17 @@ BEGIN
     IF places IS NULL THEN
         RETURN;
     END IF;
+    everywhere := 'ID' = ANY (places);
     RETURN QUERY SELECT b.id FROM public.beneficiaries b
         WHERE b.nik_index = ANY (p_niks) AND b.deleted_at IS NULL
-          AND ARRAY['ID', b.province_code, b.regency_code, b.district_code, b.region_code] && places;
+          AND (everywhere OR ARRAY[b.province_code, b.regency_code, b.district_code, b.region_code] && places);
     RETURN QUERY SELECT b.id FROM public.beneficiaries b
         WHERE b.family_card_index = p_card AND b.deleted_at IS NULL
-          AND ARRAY['ID', b.province_code, b.regency_code, b.district_code, b.region_code] && places
+          AND (everywhere OR ARRAY[b.province_code, b.regency_code, b.district_code, b.region_code] && places)
         LIMIT p_most;
     RETURN QUERY SELECT b.id FROM public.beneficiaries b
         WHERE b.birth_date = ANY (p_dates) AND b.deleted_at IS NULL
-          AND ARRAY['ID', b.province_code, b.regency_code, b.district_code, b.region_code] && places
+          AND (everywhere OR ARRAY[b.province_code, b.regency_code, b.district_code, b.region_code] && places)
         ORDER BY public.similarity(b.search_name, query) DESC LIMIT p_most;
     IF query = '' THEN
         RETURN;

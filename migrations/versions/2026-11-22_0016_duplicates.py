@@ -185,7 +185,7 @@ CREATE FUNCTION app.unmerge_person(p_merge uuid, p_reason text)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Takes a merge back: what it moved, and still names the record that stands, names the other again. What was written
 -- since stays, but a photo follows its visit, and an application that became a letter since stays with whom the letter
--- names. The caller holds the rows locked. False: they do not see the people.
+-- names. The caller holds the rows locked. False: they do not see the people, or not the place that one goes back to.
 DECLARE
     merge public.merges;
     stands uuid;
@@ -195,7 +195,10 @@ DECLARE
 BEGIN
     SELECT * INTO merge FROM public.merges m WHERE m.id = p_merge AND m.undone_at IS NULL FOR UPDATE;
     SELECT b.merged_into INTO stands FROM public.beneficiaries b WHERE b.id = merge.merged_id;
-    IF stands IS NULL OR NOT (app.sees_person(merge.merged_id) AND app.sees_person(stands)) THEN
+    IF stands IS NULL OR NOT (app.sees_person(merge.merged_id) AND app.sees_person(stands))
+       OR NOT ARRAY['ID', left(merge.from_region, 2), left(merge.from_region, 5), left(merge.from_region, 8),
+                    merge.from_region]
+              && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}') THEN
         RETURN false;
     END IF;
     -- First what the record that stands had only from the other, which may be a unique number.

@@ -101,6 +101,12 @@ _ERASED = (
     ("        ('presentations', 'note'),\n", "        ('activities', 'follow_up')) AS written"),
 )
 
+# What a merge of two records of one person moves (0016).
+_MOVED = (
+    "        ('presentations', 'beneficiary_id', 'one', NULL),\n",
+    "        ('privacy_requests', 'beneficiary_id', 'one', NULL)\n",
+)
+
 _FUNCTIONS = "app.letter_status, app.verify_letter, app.count_look_ups, app.letter_to_present"
 
 
@@ -132,11 +138,13 @@ def upgrade() -> None:
     op.execute(f"GRANT EXECUTE ON FUNCTION {_FUNCTIONS} TO {ops.APP}")
     ops.amend("statement", _STATED)
     ops.amend("erase_subject", *_ERASED)
+    ops.amend("person_columns", _MOVED)
     ops.remember_history("presentations")
 
 
 def downgrade() -> None:
     ops.forget_history("presentations")
+    ops.unamend("person_columns", _MOVED)
     ops.unamend("erase_subject", *_ERASED)
     ops.unamend("statement", _STATED)
     op.execute(f"DROP FUNCTION {_FUNCTIONS}")

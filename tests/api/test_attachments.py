@@ -863,7 +863,10 @@ async def test_a_referral_takes_its_persons_papers(tksk, somebody, owner):
         "agency_id": str(agency),
         "reason": "Tidak mampu membayar iuran",
         "consent": "given",
-        "documents": [{"kind": "family_card", "attachment_id": card, "shown_physically": False}],
+        "documents": [
+            {"kind": "family_card", "attachment_id": card, "shown_physically": False},
+            {"kind": "ktp", "shown_physically": True},
+        ],
     }
     created = await tksk.post("/v1/referrals", json=body)
     assert created.status_code == 201, created.text

@@ -30,6 +30,7 @@ NOT_ABOUT_PEOPLE = {
     "jobs": "counts of people, whom they do not name",
     "agencies": "public offices",
     "sktm-policies": "rules",
+    "list_vacancies_on": "districts without an officer",
     "sktm-numbers": "numbers; the letters that bear them are read elsewhere",
     "verify": "the public's question about a paper: it names nobody in full, and nobody is there to be named as asking",
     "livez": "the process",
@@ -38,7 +39,7 @@ NOT_ABOUT_PEOPLE = {
 
 
 def about_people(app: Any) -> list[Operation]:
-    return [operation for operation in operations(app) if operation.collection not in NOT_ABOUT_PEOPLE]
+    return [found for found in operations(app) if not {found.collection, found.name} & NOT_ABOUT_PEOPLE.keys()]
 
 
 class Story:

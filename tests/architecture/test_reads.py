@@ -51,7 +51,7 @@ BUDGET = {
     "list_sessions": 2,
     "list_user_sessions": 3,
     "get_sktm_letter": 6,  # one of them for the applicant's own key, one asks whether somebody it names is restricted
-    "get_beneficiary_statement": 6,  # whatever the length of what is held
+    "get_beneficiary_statement": 7,  # whatever the length of what is held
     "get_attachment_content": 4,  # one of them for the person's own key
     # However many visits, people and families: each kind of thing once, and one access row for all.
     "get_visit_worksheet": 6,
@@ -67,7 +67,7 @@ BUDGET = {
     "list_activity_history": 2,
     "list_family_history": 2,
     "get_sktm_policy": 2,
-    "get_sktm_requirements": 7,  # enters, application, policy with its region, person, zone, decile, and the access row
+    "get_sktm_requirements": 5,  # enters, application, person, decile, and the access row; a draft asks for its policy
 }
 
 
@@ -188,6 +188,8 @@ async def fill(connection: asyncpg.Connection, table: str, rows: int) -> None:
     values["created_at"] = "now() - i * interval '1 minute'"
     if table == "users":
         values["role"] = "'tksk'"
+    if table == "jobs":
+        values["state"] = "'done'"
     if table in ("attachments", "ppks_assessments"):
         values["beneficiary_id"] = "gen_random_uuid()"  # it belongs to something
     if table == "duplicate_candidates":

@@ -23,6 +23,7 @@ NAMED_IN_BODIES = {
     "visit_id": "visits",
     "attachment_ids": "attachments",
     "sktm_application_id": "sktm-applications",
+    "replaces_id": "sktm-applications",
     "user_id": "users",
     "family_id": "families",
     "successor_id": "beneficiaries",
@@ -99,6 +100,10 @@ class Away:
         found = {"outcome": "met", "finding": "eligible", "evidence": {}}
         self.requests["complete_visit"] = (f"/v1/visits/{visit}/complete", found)
         self.requests["merge_beneficiary"] = (f"/v1/beneficiaries/{someone}/merge", {"reason": "Orang yang sama"})
+        self.requests["create_ppks_assessment"] = ("/v1/ppks-assessments", {"category": "pemulung"})
+        of_family = {"category": "keluarga_bermasalah_psikologis"}
+        self.requests["create_ppks_assessment/family_id"] = ("/v1/ppks-assessments", of_family)
+        self.requests["advise_eligibility"] = ("/v1/programs/pip/eligibility", {})
         await self._settle_family(someone)
         self.requests["create_assignment"] = ("/v1/assignments", assignment(self.officer.user_id, AMPENAN))
         checked = await self._checked({**bodies["sktm_application"], "purpose": "social_aid"})
@@ -131,7 +136,7 @@ class Away:
         return str(answer.json()["id"])
 
     async def ask(self, operation: Operation, name: str, key: str) -> httpx.Response:
-        url, body = self.requests[operation.name]
+        url, body = self.requests.get(f"{operation.name}/{name}") or self.requests[operation.name]
         headers = {"If-Match": f'"v{await self._version(url)}"'} if operation.needs_version else {}
         value = key if name.endswith("_id") else [key]
         caller = self.officer if "tksk" in operation.roles else self.office

@@ -9,7 +9,14 @@ from tksk_api.database.tables import RegionScoped, Table, scoped_tables, table_o
 from tksk_api.services import import_models
 
 # Rows visible with the record they belong to.
-WITH_THEIR_RECORD = {"changes", "transitions", "sktm_signatures", "letter_look_ups", "client_secrets", "client_assertions"}
+WITH_THEIR_RECORD = {
+    "changes",
+    "transitions",
+    "sktm_signatures",
+    "letter_look_ups",
+    "client_secrets",
+    "client_assertions",
+}
 # Rows of users, visible to themselves, to those who see the user, and to the system that signs them in.
 WITH_THEIR_USER = {"user_sessions"}
 # Everybody adds to it, auditors read it.

@@ -51,6 +51,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "reject_sktm_application": {"reason_code": "not_registered_dtsen"},
     "revoke_sktm_application": {"reason_code": "false_statement"},
     "void_sktm_numbers": {"reason_code": "issued_on_paper", "note": "Buku agenda lama, halaman pertama"},
+    "create_presentation": {"outcome": "seen"},
     "create_access_grant": {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"},
 }
 
@@ -183,7 +184,9 @@ async def _fill(world: World) -> None:
     )
     group = {**BODIES["create_ppks_assessment"], "village_code": village}
     ids["ppks-assessments"] = await _made(tksk, "/v1/ppks-assessments", group)
-    await _made(tksk, "/v1/ppks-assessments", {**group, "category": "kelompok_minoritas", "group_name": "Warga pesisir"})
+    await _made(
+        tksk, "/v1/ppks-assessments", {**group, "category": "kelompok_minoritas", "group_name": "Warga pesisir"}
+    )
     ids["visits"] = await _made(
         tksk, "/v1/visits", {"beneficiary_id": ids["beneficiaries"], "visited_on": "2026-11-02"}
     )

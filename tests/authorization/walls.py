@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -23,7 +24,7 @@ from helpers import Caller
 from tksk_api.database import session as sessions
 from tksk_api.database.admission import ENTER, Admission
 from tksk_api.database.engine import create_engine, create_read_pool
-from tksk_api.database.reads import ReadPool, Resource
+from tksk_api.database.reads import Gathered, ReadPool, Resource
 from tksk_api.database.roles import APP_ROLE
 from tksk_api.database.scope import RegionScope
 from tksk_api.database.session import enter, scope_of, session_factory
@@ -177,7 +178,8 @@ def _forget() -> None:
 
 
 def scoped_resources() -> dict[str, Resource]:
-    return {name: resource for name, resource in RESOURCES.items() if resource.scoped}
+    """Those that are one table's; what is gathered lies below one person, whom the matrix asks for everywhere."""
+    return {name: found for name, found in RESOURCES.items() if found.scoped and not isinstance(found, Gathered)}
 
 
 @contextmanager
@@ -222,7 +224,7 @@ class Above:
             connection = await session.connection()
             for name, resource in self._resources.items():
                 rows = resource.select(scope_of(session), grants=True).with_only_columns(resource.table.c[resource.key])
-                if self._reaches(resource.table.name, (await connection.execute(rows)).scalars()):
+                if self._reaches(resource.table.name, (await connection.execute(rows, _BOUND)).scalars()):
                     found.add(f"compiled {name}")
             for model in scoped_tables():
                 for entity in (model, aliased(model)):
@@ -279,6 +281,10 @@ class Above:
         if "agency_id" in table_of(model).c:
             row.agency_id = uuid4()
         return row
+
+
+# What some reads are asked besides, whoever asks.
+_BOUND = {"as_of": str(datetime.now(UTC).date() + timedelta(days=1))}
 
 
 class _NoBody:

@@ -204,7 +204,12 @@ def _visits(statement: Statement, _zone: ZoneInfo) -> Iterable[list[str]]:
             if code
         )
         reasons = "; ".join(_said("visit_reasons", code) for code in visit.reasons)
-        yield [_day(visit.visited_on), _STATES[visit.status], result, _joined(visit.notes, visit.cancel_reason, reasons, seen, place)]
+        yield [
+            _day(visit.visited_on),
+            _STATES[visit.status],
+            result,
+            _joined(visit.notes, visit.cancel_reason, reasons, seen, place),
+        ]
 
 
 def _proposals(statement: Statement, zone: ZoneInfo) -> Iterable[list[str]]:
@@ -471,9 +476,7 @@ class _Section:
 
 _SECTIONS = (
     _Section("Keluarga", (("Waktu", 21), ("Hubungan", 21), ("Alasan keluar", 21), ("Rincian", 37)), _families),
-    _Section(
-        "Kategori PPKS", (("Waktu", 19), ("Kategori", 31), ("Status", 14), ("Rincian", 36)), _assessments
-    ),
+    _Section("Kategori PPKS", (("Waktu", 19), ("Kategori", 31), ("Status", 14), ("Rincian", 36)), _assessments),
     _Section("Nama pada dokumen", (("Tanggal", 17), ("Dokumen", 27), ("Nama", 28), ("Catatan", 28)), _names),
     _Section("Pencatatan identitas", (("Waktu", 17), ("Langkah", 25), ("Oleh", 22), ("Dasar", 36)), _identity_steps),
     _Section("Kunjungan rumah", (("Tanggal", 17), ("Status", 14), ("Hasil", 23), ("Catatan dan bukti", 46)), _visits),

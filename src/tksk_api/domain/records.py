@@ -90,8 +90,8 @@ async def load(
     """
     query = select(row_type).where(row_type.id == key)  # type: ignore[arg-type]
     row = (await session.execute(query.with_for_update() if lock else query)).scalars().first()
-    if row is not None and getattr(row, "merged_into", None) is not None:
-        raise DomainError("merged", merged_into=row.merged_into)
+    if (survivor := getattr(row, "merged_into", None)) is not None:
+        raise DomainError("merged", merged_into=survivor)
     if row is None or getattr(row, "deleted_at", None) is not None:
         raise not_found()
     if version is not None and row.version != version:

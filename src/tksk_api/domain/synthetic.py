@@ -29,6 +29,7 @@ _FIRST_ENTRY = datetime(2024, 1, 1, tzinfo=UTC)
 _MINUTES_OF_ENTRY = 1_000 * 24 * 60
 _LOCAL_SERIALS = 3_999  # the rest belongs to people who were first registered in another district
 _FOREIGN_SERIALS = 100
+_COINED = 0.3  # names parents made up: without this long tail half a regency would bear forty names
 
 _WORDS = tomllib.loads((files("tksk_api.domain") / "synthetic.toml").read_text("utf-8"))
 _MIX: dict[str, str] = _WORDS.pop("mix")
@@ -171,7 +172,7 @@ def name_of(chance: Random, origin: str, male: bool, year: int, family_name: str
 
 
 def _java(chance: Random, male: bool, year: int, _family: str, _place: int) -> list[str]:
-    old = chance.choice(_LISTS["java"]) + _given(chance, "java", male)
+    old = chance.choice(_LISTS["java"]) + chance.choice(_LISTS["java_male" if male else "java_female"])
     if year < 1975:
         if chance.random() < 0.55:
             return [old]
@@ -184,7 +185,6 @@ def _java(chance: Random, male: bool, year: int, _family: str, _place: int) -> l
 
 
 def _arab(chance: Random, male: bool, _year: int, _family: str, _place: int) -> list[str]:
-    names = _LISTS["arab_male" if male else "arab_female"]
     first = chance.random()
     if not male:
         words = ["Siti"] if first < 0.45 else ["Nur"] if first < 0.6 else []
@@ -192,9 +192,9 @@ def _arab(chance: Random, male: bool, _year: int, _family: str, _place: int) -> 
         words = [chance.choice(_MUHAMMADS)]
     else:
         words = [chance.choice(("Ahmad", "Achmad", "Akhmad"))] if first < 0.5 else ["Abdul"] if first < 0.65 else []
-    words.append(chance.choice(names))
+    words.append(_given(chance, "arab", male))
     if chance.random() < 0.5:
-        words.append(chance.choice(names))
+        words.append(_given(chance, "arab", male))
     return list(dict.fromkeys(words))
 
 
@@ -259,7 +259,10 @@ def _family_name(chance: Random, origin: str) -> str:
 
 
 def _given(chance: Random, kind: str, male: bool) -> str:
-    return chance.choice(_LISTS[f"{kind}_{'male' if male else 'female'}"])
+    sex = "male" if male else "female"
+    if chance.random() < _COINED:
+        return chance.choice(_LISTS["coined"]) + chance.choice(_LISTS[f"coined_{sex}"])
+    return chance.choice(_LISTS[f"{kind}_{sex}"])
 
 
 def _nik(chance: Random, district: str, born: date, sex: str, used: set[str]) -> str:

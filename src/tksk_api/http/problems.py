@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -152,14 +152,29 @@ def render(error: DomainError, scope: MutableMapping[str, Any]) -> Response:
     )
 
 
-def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+def field_errors(errors: Sequence[Mapping[str, Any]], body: Any = None) -> list[FieldError]:
     """Pydantic's errors as pointers and our own codes; neither the value nor an odd member name is repeated."""
-    return [_field_error(error) for error in errors[:50]]
+    found = (_field_error(error, body) for error in errors[:50])
+    return list({(error.pointer, error.code): error for error in found}.values())
 
 
-def _field_error(error: Mapping[str, Any]) -> FieldError:
+def _place(location: Sequence[int | str], body: Any, missing: int | str | None) -> Iterator[int | str]:
+    """The steps of a location that lead through the body: Pydantic also names which kind of a union it tried."""
+    for part in location:
+        if isinstance(body, dict) and isinstance(part, str) and (part in body or part == missing):
+            yield part
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int):
+            yield part
+            body = body[part] if part < len(body) else None
+
+
+def _field_error(error: Mapping[str, Any], body: Any) -> FieldError:
     kind, context = str(error["type"]), error.get("ctx") or {}
-    place = [part for part in error["loc"][1:] if not isinstance(part, str) or _NAME.fullmatch(part)]
+    steps = error["loc"][1:]
+    if isinstance(body, dict | list) and error["loc"][0] == "body":
+        steps = _place(steps, body, steps[-1] if kind == "missing" else None)
+    place = [part for part in steps if not isinstance(part, str) or _NAME.fullmatch(part)]
     pointer = "".join(f"/{part}" for part in place)
     facts = {
         "min": context.get("min_length", context.get("ge", context.get("gt", "-"))),
@@ -224,8 +239,9 @@ def install(app: FastAPI) -> None:
         return render(error if isinstance(error, DomainError) else DomainError("internal_error"), request.scope)
 
     async def validation(request: Request, error: Exception) -> Response:
-        errors = error.errors() if isinstance(error, RequestValidationError) else []
-        return render(DomainError("invalid_request", errors=field_errors(errors)), request.scope)
+        assert isinstance(error, RequestValidationError)
+        found = field_errors(error.errors(), error.body)
+        return render(DomainError("invalid_request", errors=found), request.scope)
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

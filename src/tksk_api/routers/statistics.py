@@ -54,9 +54,7 @@ async def list_disagreements(
     response_model=Page[VacancyRead],
     summary="Districts without an officer on a day",
 )
-async def list_vacancies_on(
-    reader: ReaderDep, request: Request, query: Annotated[VacancyOnQuery, Query()]
-) -> Response:
+async def list_vacancies_on(reader: ReaderDep, request: Request, query: Annotated[VacancyOnQuery, Query()]) -> Response:
     """Districts of the caller's area that nobody held on the day: since when, who held them last, who was acting."""
     area = PageQuery(limit=query.limit, cursor=query.cursor, sort=query.sort)
     vacancies = VACANCIES if query.on is None else VACANCIES_ON

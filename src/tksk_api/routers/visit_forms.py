@@ -35,12 +35,14 @@ async def list_visit_forms() -> Response:
 @router.get(
     "/visit-forms/{version}", permission=PUBLIC, response_model=VisitFormRead, summary="One version of the visit form"
 )
-async def get_visit_form(request: Request, version: Annotated[int, Path(ge=1, le=9999)]) -> Response:
+async def get_visit_form(
+    request: Request, version: Annotated[str, Path(pattern=r"^[1-9][0-9]{0,3}$", examples=["1"])]
+) -> Response:
     """Sections, fields, choices and limits, with words in both languages: a phone draws the form from it, offline too,
     and keeps it as long as the ETag stays."""
-    if version not in FORMS:
+    if int(version) not in FORMS:
         raise not_found()
-    body, etag = _published(version)
+    body, etag = _published(int(version))
     headers = {**_CACHED, "ETag": etag}
     if is_known(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)

@@ -12,7 +12,7 @@ from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from tksk_api.domain.beneficiaries.names import key_of, words_of
+from tksk_api.domain.beneficiaries.names import key_of, sound_of, words_of
 
 # From here on two entries go to a person who decides; measured in benchmarks/README.md ("Duplicates").
 DUPLICATE_THRESHOLD = 0.80
@@ -24,7 +24,9 @@ _NAME, _BIRTH, _PLACE, _CARD, _MOTHER, _SEX = 0.45, 0.35, 0.10, 0.10, 0.15, 0.10
 _SAME_NIK, _NEAR_NIK, _OTHER_NIK, _NO_NIK = 2.4, 0.6, 0.25, 0.1
 _SIMILAR = 0.6  # names from here on are called similar
 _PLACES = (("same", 1.0, 13), ("same_district", 0.7, 8), ("same_regency", 0.4, 5), ("different", 0.0, 0))
-_OF_ONE_SOUND = 0.95
+_ONE_SOUND = 0.97
+_ONE_KEY = 0.85
+_JOINED = 0.95  # names divided into words in another way
 _INITIAL = 0.80
 _SHORTENED = 0.85
 # Words that many bear say little about who is meant.
@@ -133,7 +135,10 @@ def name_similarity(left: str, right: str) -> float:
     if not first or not second:
         return 0.0
     here, there = _covered(first, second)
-    return 0.75 * max(here, there) + 0.25 * min(here, there)
+    alike = 0.75 * max(here, there) + 0.25 * min(here, there)
+    if len(first) == len(second) or alike > _JOINED:
+        return alike
+    return max(alike, _JOINED * _letters("".join(first), "".join(second)))
 
 
 def date_match(left: date, right: date) -> str:
@@ -177,14 +182,22 @@ def _share(words: Sequence[str], found: Sequence[float]) -> float:
 
 @lru_cache(maxsize=262_144)
 def _alike(one: str, other: str) -> float:
+    """How alike two words are: by their letters, by their sound, as an initial or shortened."""
     if one == other:
         return 1.0
     short, long = sorted((one, other), key=len)
     if len(short) == 1:
         return _INITIAL if long.startswith(short) else 0.0
-    letters = OSA.normalized_similarity(one, other) * 0.5 + JaroWinkler.similarity(one, other) * 0.5
-    if key_of(one) == key_of(other):
-        return max(letters, _OF_ONE_SOUND)
+    here, there = sound_of(one), sound_of(other)
+    if here == there:
+        return _ONE_SOUND
+    alike = max(_letters(one, other), _ONE_SOUND * _letters(here, there))
+    if key_of(here) == key_of(there):
+        alike = max(alike, _ONE_KEY)
     if len(short) > 2 and long.startswith(short):
-        return max(letters, _SHORTENED)
-    return letters
+        alike = max(alike, _SHORTENED)
+    return alike
+
+
+def _letters(one: str, other: str) -> float:
+    return (OSA.normalized_similarity(one, other) + JaroWinkler.similarity(one, other)) / 2

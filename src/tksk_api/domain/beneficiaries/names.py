@@ -23,10 +23,9 @@ _WHOLE_WORDS = ((" abd ", " abdul "), (" abdur ", " abdul "), (" st ", " siti ")
 _ABDUR = re.compile(" abdur?r([a-z]{3,})")  # Abdurrahman, Abdurahman: Abdul Rahman
 _JOINED = re.compile(" (nur|noor|noer|abdul|siti)([a-z]{4,})")  # Nurhayati: Nur Hayati
 # Before 1972 j was dj, y was j, c was tj, sy was sj, u was oe: only in a word that shows it is a j a y.
-_OLD = re.compile("(oe|J|tj|sj)([a-zJ]*)j")
+_OLD_LETTERS = (("dj", "J"), ("tj", "C"), ("sj", "S"))
+_OLD = re.compile("(oe|[CJS])([a-zCJS]*)j")
 _SOUNDS = (
-    ("tj", "c"),
-    ("sj", "sy"),
     ("oe", "u"),
     ("oo", "u"),
     ("ph", "f"),
@@ -39,7 +38,7 @@ _SOUNDS = (
     (" y", " j"),
     (" h", " H"),  # an h is heard at the beginning of a word only
 )
-_LETTERS = str.maketrans("qvfzeoyJH", "kppsiuijh", "h")
+_LETTERS = str.maketrans("qvfzeoyCJSH", "kppsiuicjsh", "h")
 _ENDS = (("d ", "t "), ("b ", "p "), ("uw", "u"))
 _DOUBLES = tuple((letter * 2, letter) for letter in "abcdghijklmnprstuw")
 _VOWELS = str.maketrans("", "", "aiu")
@@ -58,19 +57,18 @@ def keys_of(name: str) -> list[str]:
     """A key for each word. Short words keep their vowels, of longer ones consonants say enough; initials count only
     where there is nothing else.
     """
-    sounds = list(dict.fromkeys(map(_sound_of, words_of(name))))
-    keys = dict.fromkeys(_without_vowels(sound) for sound in sounds if len(sound) > 1)
+    sounds = list(dict.fromkeys(map(sound_of, words_of(name))))
+    keys = dict.fromkeys(key_of(sound) for sound in sounds if len(sound) > 1)
     return list(keys) or sounds
 
 
 @lru_cache(maxsize=65_536)
-def key_of(word: str) -> str:
-    """The key of one plain word."""
-    return _without_vowels(_sound_of(word))
-
-
-def _sound_of(word: str) -> str:
-    said = _OLD.sub(r"\1\2y", f" {word} ".replace("dj", "J"))
+def sound_of(word: str) -> str:
+    """One plain word as it sounds."""
+    said = f" {word} "
+    for written, heard in _OLD_LETTERS:
+        said = said.replace(written, heard)
+    said = _OLD.sub(r"\1\2y", said)
     for written, heard in _SOUNDS:
         said = said.replace(written, heard)
     said = said.translate(_LETTERS)
@@ -79,7 +77,8 @@ def _sound_of(word: str) -> str:
     return said.strip(" ")
 
 
-def _without_vowels(sound: str) -> str:
+def key_of(sound: str) -> str:
+    """What is compared first of a word that sounds like this."""
     key = sound[:1] + sound[1:].translate(_VOWELS)
     return key if len(sound) > 3 and len(key) > 2 else sound
 

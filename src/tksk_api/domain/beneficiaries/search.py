@@ -23,7 +23,7 @@ from tksk_api.domain.beneficiaries.service import CARD, nik_index
 from tksk_api.security.crypto import Keyring
 from tksk_api.types import check_nik
 
-OF_EACH_SIDE = 120  # candidates that one way of looking may contribute
+OF_EACH_SIDE = 60  # candidates that one way of looking may contribute
 _OLDEST = date(1890, 1, 1)
 _EXACT = {"nik_index": "nik", "family_card_index": "family_card", "birth_date": "birth_date"}
 

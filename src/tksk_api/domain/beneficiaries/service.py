@@ -251,7 +251,9 @@ async def unknown_person(session: AsyncSession, key: UUID, pointer: str) -> Fiel
     stands, or unknown_reference, which a person outside the caller's area answers like a missing one."""
     merged_into = select(Beneficiary.merged_into).where(Beneficiary.id == key)  # type: ignore[call-overload]
     stands = (await session.execute(merged_into)).scalar()
-    return FieldError(pointer, "merged_person", {"merged_into": stands}) if stands else FieldError(pointer, "unknown_reference")
+    if stands is None:
+        return FieldError(pointer, "unknown_reference")
+    return FieldError(pointer, "merged_person", {"merged_into": stands})
 
 
 async def require_visible(reader: Reader, key: UUID) -> None:

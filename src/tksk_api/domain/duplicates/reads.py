@@ -94,7 +94,7 @@ MERGES = Resource(
     schema=MergeRead,
     table=_MERGES,
     columns={
-        "taken": func.array(select(func.jsonb_object_keys(_MERGES.c.taken)).scalar_subquery()),
+        "taken": func.jsonb_path_query_array(_MERGES.c.taken, literal_column("'$.keyvalue().key'")),
         "merged_by": _MERGES.c.created_by,
         "merged_by_name": func.app.user_name(_MERGES.c.created_by),
         "undo_until": _MERGES.c.created_at + literal_column(f"interval '{UNDO_DAYS} days'"),

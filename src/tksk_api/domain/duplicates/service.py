@@ -1,4 +1,4 @@
-"""Deciding about two records: not one person, one person, and taking that back. See docs/decisions/0011-merge.md."""
+"""Deciding about two records: not one person, one person, and taking that back. See docs/decisions/0013-merge.md."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -39,7 +39,23 @@ _ACTIONS = {
     "update": "Mengubah catatan",
     "delete": "Menghapus catatan",
 }
-_HELD = ("families", "assessments", "document_names", "identity_steps", "visits", "proposals", "applications", "referrals", "enrolments", "activities", "attachments", "presentations", "merges", "duplicates", "requests")
+_HELD = (
+    "families",
+    "assessments",
+    "document_names",
+    "identity_steps",
+    "visits",
+    "proposals",
+    "applications",
+    "referrals",
+    "enrolments",
+    "activities",
+    "attachments",
+    "presentations",
+    "merges",
+    "duplicates",
+    "requests",
+)
 
 
 class StatedIdentity(Read):

@@ -106,7 +106,7 @@ class Answered(NamedTest):
     is_: Annotated[bool, Field(strict=True, alias="is")]
 
 
-SingleTest = Annotated[
+_Test = (
     AgeBetween
     | SexIs
     | HasNik
@@ -118,9 +118,9 @@ SingleTest = Annotated[
     | ReceivesNoneOf
     | IncomeAtMost
     | LivesIn
-    | Answered,
-    Field(discriminator="test"),
-]
+    | Answered
+)
+SingleTest = Annotated[_Test, Field(discriminator="test")]
 
 
 class AnyOf(Body):
@@ -131,7 +131,7 @@ class AnyOf(Body):
 
 
 Rules = Annotated[
-    list[SingleTest | AnyOf],
+    list[Annotated[_Test | AnyOf, Field(discriminator="test")]],
     Field(max_length=30, description="All of them must hold; none at all means that somebody has to assess"),
 ]
 

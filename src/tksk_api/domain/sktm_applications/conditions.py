@@ -43,7 +43,7 @@ async def requirements_of(session: AsyncSession, key: UUID) -> Requirements:
     Raises not_found.
     """
     row = await load(session, SktmApplication, key)
-    await record_access(session, [row.beneficiary_id], purpose="letter_processing")
+    await record_access(session, [row.beneficiary_id, *row.dependants], purpose="letter_processing")
     policy = Policy(**row.policy) if row.policy else await policy_for(session, row.region_code or "")
     conditions = await conditions_of(session, row)
     brought = {entry["kind"]: entry for entry in row.documents}

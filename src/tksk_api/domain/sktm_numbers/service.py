@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tksk_api.database.session import principal_of, scope_of
+from tksk_api.database.session import principal_of, refuse_outside, scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.sktm_letters.models import SktmVoidedNumber
 from tksk_api.domain.sktm_letters.numbering import skip_to
 from tksk_api.domain.sktm_numbers.schemas import NumbersVoid, NumbersVoided
-from tksk_api.errors import invalid, not_found
+from tksk_api.errors import invalid
 
 MAX_AT_ONCE = 2000
 
@@ -22,8 +22,7 @@ async def void(session: AsyncSession, body: NumbersVoid) -> NumbersVoided:
 
     Raises not_found outside the caller's area, and invalid_request: number_given, too_many_numbers, in_future.
     """
-    if not scope_of(session).contains(body.region_code):
-        raise not_found()
+    refuse_outside(scope_of(session), _voided(body, body.through))
     region = await require_region(session, body.region_code, "/region_code")
     if body.reason_code not in codes("number_void_reasons"):
         raise invalid("/reason_code", "unknown_code", list="number_void_reasons")
@@ -34,16 +33,15 @@ async def void(session: AsyncSession, body: NumbersVoid) -> NumbersVoided:
         raise invalid("/through", "number_given", last=last)
     if body.through - last > MAX_AT_ONCE:
         raise invalid("/through", "too_many_numbers", max=MAX_AT_ONCE)
-    session.add_all(
-        SktmVoidedNumber(
-            id=new_id(),
-            created_by=principal_of(session).user_id,
-            sequence=sequence,
-            **body.model_dump(exclude={"through"}),
-        )
-        for sequence in range(last + 1, body.through + 1)
-    )
+    rows = [_voided(body, sequence) for sequence in range(last + 1, body.through + 1)]
+    for row in rows:
+        row.created_by = principal_of(session).user_id
+    session.add_all(rows)
     await session.flush()
     return NumbersVoided(
         region_code=body.region_code, year=body.year, series=body.series, first=last + 1, last=body.through
     )
+
+
+def _voided(body: NumbersVoid, sequence: int) -> SktmVoidedNumber:
+    return SktmVoidedNumber(id=new_id(), sequence=sequence, **body.model_dump(exclude={"through"}))
