@@ -115,19 +115,21 @@ def unamend(function: str, *changes: tuple[str, str]) -> None:
     op.execute(sa.text(definition.replace(":", r"\:")))
 
 
-def remember_history(table: str) -> None:
-    """Whoever sees a row of the table sees its history, whatever other tables' rows the policies know already."""
-    _rewrite_history(lambda rule: _before_last(rule, "ELSE", _its_history(table) + " "))
+def remember_history(table: str, only: str = "") -> None:
+    """Whoever sees a row `e` of the table sees its history, if `only` holds, whatever other tables' rows the policies
+    know already."""
+    _rewrite_history(lambda rule: _before_last(rule, "ELSE", _its_history(table, only) + " "))
 
 
 def forget_history(table: str) -> None:
     """What `remember_history` did, taken back; the server has put the rule into its own words since."""
-    mine = rf"WHEN '{table}'::text THEN \(EXISTS \( SELECT 1\s+FROM {table} e\s+WHERE \(e\.id = \w+\.entity_id\)\)\)"
+    mine = rf"WHEN '{table}'::text THEN \(EXISTS \( SELECT 1\s+FROM {table} e\s+WHERE [^;]*?\)\)\)(?=\s+(WHEN|ELSE))"
     _rewrite_history(lambda rule: re.sub(rf"{mine}\s+", "", rule))
 
 
-def _its_history(table: str) -> str:
-    return f"WHEN '{table}' THEN EXISTS (SELECT 1 FROM {table} e WHERE e.id = entity_id)"
+def _its_history(table: str, only: str) -> str:
+    more = f" AND {only}" if only else ""
+    return f"WHEN '{table}' THEN EXISTS (SELECT 1 FROM {table} e WHERE e.id = entity_id{more})"
 
 
 def _before_last(text: str, anchor: str, more: str) -> str:

@@ -15,16 +15,39 @@ depends_on = None
 
 _TABLES = ("families", "family_members", "family_cards", "decile_snapshots")
 
-_LEAVE_BY_DEATH = """
-CREATE FUNCTION app.leave_by_death() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
--- Whoever is recorded as deceased leaves their family, also one that the recorder does not see. By trigger, so that no
--- way of recording a death can forget it. A family whose head died needs another; one that nobody is left in has ended.
+_LOCK_FAMILY = """
+CREATE FUNCTION app.lock_family_of(p_person uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Whoever changes a person in a way that changes their family locks the family first, then the person, as the actions
+-- of families do; also a family that the caller does not see. While we waited they may have joined another: look again.
 DECLARE
+    locked uuid;
+    present uuid;
+BEGIN
+    LOOP
+        SELECT m.family_id INTO present FROM public.family_members m
+         WHERE m.beneficiary_id = p_person AND m.left_on IS NULL AND app.sees_person(p_person);
+        EXIT WHEN present IS NULL OR present = locked;
+        PERFORM 1 FROM public.families f WHERE f.id = present FOR UPDATE;
+        locked := present;
+    END LOOP;
+END $$
+"""
+
+_LEAVE_FAMILY = """
+CREATE FUNCTION app.leave_family() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Whoever is recorded as deceased, or withdrawn from the register, leaves their family, also one that the recorder does
+-- not see. By trigger, so that no way of recording it can forget it. A family whose head went this way needs another;
+-- one that nobody is left in has ended. TG_ARGV: the reason, and the step that the family's history names.
+DECLARE
+    gone_on date := coalesce(NEW.deceased_on, app.local_today(NEW.region_code), current_date);
     left_family uuid;
     left_as text;
     others boolean;
 BEGIN
-    UPDATE public.family_members m SET left_on = greatest(m.joined_on, NEW.deceased_on), left_reason = 'death'
+    IF current_setting('app.erasing', true) = 'on' THEN  -- an erasure does this itself
+        RETURN NULL;
+    END IF;
+    UPDATE public.family_members m SET left_on = greatest(m.joined_on, gone_on), left_reason = TG_ARGV[0]
      WHERE m.beneficiary_id = NEW.id AND m.left_on IS NULL
     RETURNING m.family_id, m.relationship INTO left_family, left_as;
     IF left_family IS NULL THEN
@@ -33,11 +56,11 @@ BEGIN
     others := EXISTS (SELECT 1 FROM public.family_members m WHERE m.family_id = left_family AND m.left_on IS NULL);
     INSERT INTO public.transitions (id, entity, entity_id, action, from_state, to_state, actor_id, actor_name,
                                     actor_role, reason_code, request_id)
-    SELECT gen_random_uuid(), 'families', f.id, 'member_died', f.status,
+    SELECT gen_random_uuid(), 'families', f.id, TG_ARGV[1], f.status,
            CASE WHEN others THEN f.status ELSE 'ended' END,
            nullif(current_setting('app.user', true), '')::uuid,
            app.user_name(nullif(current_setting('app.user', true), '')::uuid),
-           nullif(current_setting('app.role', true), ''), 'death',
+           nullif(current_setting('app.role', true), ''), TG_ARGV[0],
            nullif(current_setting('app.request', true), '')::uuid
       FROM public.families f WHERE f.id = left_family;
     UPDATE public.families f
@@ -47,6 +70,12 @@ BEGIN
     RETURN NULL;
 END $$
 """
+
+# Trigger -> the column that says that somebody is gone, the reason and the step.
+_LEAVES = (
+    ("leave_by_death", "deceased_on", "'death', 'member_died'"),
+    ("leave_by_withdrawal", "deleted_at", "'recorded_wrongly', 'member_withdrawn'"),
+)
 
 _MOVE = """
 CREATE FUNCTION app.move_family(p_id uuid, p_version integer, p_village text, p_street text, p_rt text, p_rw text,
@@ -94,7 +123,11 @@ _STATED = """        'families', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY
                        AND (m.left_on IS NULL OR c.valid_from <= m.left_on)) AS cards,
                    (SELECT coalesce(jsonb_agg(to_jsonb(y) ORDER BY y.dated_on), '[]') FROM (
                         SELECT d.dated_on, d.decile, d.source FROM public.decile_snapshots d
-                         WHERE d.family_id = f.id AND (m.left_on IS NULL OR d.dated_on <= m.left_on)) y) AS deciles
+                         WHERE d.family_id = f.id AND (m.left_on IS NULL OR d.dated_on <= m.left_on)
+                           AND (d.dated_on >= m.joined_on
+                                OR d.dated_on = (SELECT max(e.dated_on) FROM public.decile_snapshots e
+                                                  WHERE e.family_id = f.id AND e.source = d.source
+                                                    AND e.dated_on <= m.joined_on))) y) AS deciles
               FROM public.family_members m JOIN public.families f ON f.id = m.family_id
              WHERE m.beneficiary_id = p_subject) x),
 """
@@ -107,6 +140,17 @@ _STATEMENT = (
 )
 _ERASURE = (
     ("    deserted uuid[];\n", "    place record;\n"),
+    (
+        "    PERFORM app.lock_family_of(p_subject);\n",
+        "    PERFORM 1 FROM public.beneficiaries b WHERE b.id = p_subject FOR UPDATE;\n",
+    ),
+    (
+        """        UNION SELECT m.family_id FROM public.family_members m WHERE m.beneficiary_id = p_subject
+        UNION SELECT k.id FROM public.family_members m
+                JOIN public.family_members k ON k.family_id = m.family_id WHERE m.beneficiary_id = p_subject
+""",
+        "        UNION SELECT c.id FROM public.activities c WHERE c.beneficiary_ids && (others || p_subject));\n",
+    ),
     (
         "        UNION ALL SELECT m.id FROM public.family_members m WHERE m.beneficiary_id = p_subject\n",
         "        UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject);\n",
@@ -150,14 +194,15 @@ _ERASURE = (
 def upgrade() -> None:
     _create_families()
     _create_decile_snapshots()
-    for function in (_LEAVE_BY_DEATH, _MOVE):
+    for function in (_LOCK_FAMILY, _LEAVE_FAMILY, _MOVE):
         op.execute(function)
-    op.execute("REVOKE ALL ON FUNCTION app.leave_by_death, app.move_family FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION app.move_family TO {ops.APP}")
-    op.execute(
-        "CREATE TRIGGER leave_by_death AFTER UPDATE OF deceased_on ON beneficiaries FOR EACH ROW "
-        "WHEN (OLD.deceased_on IS NULL AND NEW.deceased_on IS NOT NULL) EXECUTE FUNCTION app.leave_by_death()"
-    )
+    op.execute("REVOKE ALL ON FUNCTION app.lock_family_of, app.leave_family, app.move_family FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION app.lock_family_of, app.move_family TO {ops.APP}")
+    for trigger, column, why in _LEAVES:
+        op.execute(
+            f"CREATE TRIGGER {trigger} AFTER UPDATE OF {column} ON beneficiaries FOR EACH ROW "
+            f"WHEN (OLD.{column} IS NULL AND NEW.{column} IS NOT NULL) EXECUTE FUNCTION app.leave_family({why})"
+        )
     # Joining a family is new processing; leaving one only ends what was begun.
     op.execute(
         "CREATE TRIGGER refuse_restricted AFTER INSERT ON family_members "
@@ -174,8 +219,9 @@ def downgrade() -> None:
     ops.unamend("statement", *_STATEMENT)
     for table in ("changes", "transitions"):
         ops.replace_policy(table, _module("0011").visible_with_its_entity("attachments"))
-    op.execute("DROP TRIGGER leave_by_death ON beneficiaries")
-    op.execute("DROP FUNCTION app.move_family, app.leave_by_death")
+    for trigger, _column, _why in _LEAVES:
+        op.execute(f"DROP TRIGGER {trigger} ON beneficiaries")
+    op.execute("DROP FUNCTION app.move_family, app.leave_family, app.lock_family_of")
     for table in reversed(_TABLES):
         op.drop_table(table)
 

@@ -135,7 +135,8 @@ _STATED = (
              WHERE s.beneficiary_id = p_subject
                 OR EXISTS (SELECT 1 FROM public.family_members m
                             WHERE m.family_id = s.family_id AND m.beneficiary_id = p_subject
-                              AND (m.left_on IS NULL OR s.since <= m.left_on))) x),
+                              AND (m.left_on IS NULL OR s.since <= m.left_on)
+                              AND (s.until IS NULL OR s.until >= m.joined_on))) x),
         'document_names', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.noted_on, x.id), '[]') FROM (
             SELECT d.id, d.noted_on, d.document, d.name, d.note, d.withdrawn_at
               FROM public.document_names d WHERE d.beneficiary_id = p_subject) x),

@@ -22,11 +22,11 @@ CREATE FUNCTION app.person_columns()
 RETURNS TABLE (in_table text, in_column text, holds text, beside text) LANGUAGE sql IMMUTABLE AS $$
 -- Where records name people: `one` in a column, `one here` where the row lies where its person does, or `many` in an
 -- array, which does not repeat the one named `beside` it. What a merge moves; a migration that adds such a column adds
--- its line.
+-- its line, arrays before the column beside them: nobody is their own dependant, not even meanwhile.
     VALUES
         ('visits', 'beneficiary_id', 'one', NULL),
-        ('sktm_applications', 'beneficiary_id', 'one', NULL),
         ('sktm_applications', 'dependants', 'many', 'beneficiary_id'),
+        ('sktm_applications', 'beneficiary_id', 'one', NULL),
         ('referrals', 'beneficiary_id', 'one', NULL),
         ('activities', 'beneficiary_ids', 'many', NULL),
         ('attachments', 'beneficiary_id', 'one', NULL),
@@ -56,6 +56,81 @@ LANGUAGE sql IMMUTABLE AS $$
               FROM unnest(p_people) WITH ORDINALITY u (person, place) GROUP BY 1) x
      WHERE x.person IS DISTINCT FROM p_beside
 $$
+"""
+
+_EDITED = """
+CREATE FUNCTION app.edited(p_people uuid[], p_shown uuid[], p_now uuid[], p_one uuid, p_as uuid) RETURNS uuid[]
+LANGUAGE sql IMMUTABLE AS $$
+-- The people after somebody made p_now of what they were shown, where one was shown as another: who was shown and is
+-- gone goes, who is new comes last, and who was not shown stays.
+    SELECT coalesce(array_agg(x.person ORDER BY x.place), '{}')
+      FROM (SELECT u.person, min(u.place) AS place FROM (
+                SELECT p.person, p.place FROM unnest(p_people) WITH ORDINALITY p (person, place)
+                 WHERE CASE p.person WHEN p_one THEN p_as ELSE p.person END = ANY (p_now)
+                    OR CASE p.person WHEN p_one THEN p_as ELSE p.person END <> ALL (p_shown)
+                UNION ALL
+                SELECT n.person, cardinality(p_people) + n.place FROM unnest(p_now) WITH ORDINALITY n (person, place)
+                 WHERE n.person <> ALL (p_shown)) u
+             GROUP BY u.person) x
+$$
+"""
+
+_DIVIDED = """
+CREATE FUNCTION app.divided(p_merge uuid, p_table text, p_column text, p_id uuid, p_now uuid[], p_beside uuid)
+RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- The people an array would name, had this merge not been: as it found them, then whatever was written since, and what
+-- later merges that still stand made of it. Those learn it too, so that they can be taken back after this one.
+DECLARE
+    merge public.merges;
+    later record;
+    item jsonb;
+    before uuid[];
+    after uuid[];
+    names uuid[];
+    shown uuid[];
+    place uuid;
+BEGIN
+    SELECT * INTO merge FROM public.merges m WHERE m.id = p_merge;
+    SELECT m.value INTO item FROM jsonb_array_elements(merge.moved) AS m
+     WHERE m.value ->> 'table' = p_table AND m.value ->> 'column' = p_column AND m.value ->> 'id' = p_id::text;
+    names := ARRAY(SELECT b.value::uuid FROM jsonb_array_elements_text(item -> 'before') AS b);
+    shown := ARRAY(SELECT a.value::uuid FROM jsonb_array_elements_text(item -> 'after') AS a);
+    place := merge.into_id;
+    FOR later IN
+        SELECT m.id, m.merged_id, m.into_id, i.item, i.at
+          FROM public.merges m
+          LEFT JOIN LATERAL (
+                SELECT v.value AS item, v.ordinality - 1 AS at
+                  FROM jsonb_array_elements(m.moved) WITH ORDINALITY AS v
+                 WHERE v.value ->> 'table' = p_table AND v.value ->> 'column' = p_column
+                   AND v.value ->> 'id' = p_id::text) i ON true
+         WHERE m.undone_at IS NULL AND m.created_at > merge.created_at
+           AND (i.item IS NOT NULL OR m.merged_id = merge.into_id
+                OR m.beneficiary_ids && names OR m.beneficiary_ids && p_now)
+         ORDER BY m.created_at, m.id
+    LOOP
+        IF later.item IS NOT NULL THEN
+            before := ARRAY(SELECT b.value::uuid FROM jsonb_array_elements_text(later.item -> 'before') AS b);
+            after := ARRAY(SELECT a.value::uuid FROM jsonb_array_elements_text(later.item -> 'after') AS a);
+            names := app.edited(names, shown, before, merge.merged_id, place);
+            shown := after;
+        END IF;
+        before := names;
+        names := app.replaced(names, later.merged_id, later.into_id, p_beside);
+        IF later.item IS NOT NULL OR names <> before THEN
+            item := jsonb_build_object('table', p_table, 'column', p_column, 'id', p_id,
+                                       'before', before, 'after', names);
+            UPDATE public.merges m
+               SET moved = CASE WHEN later.at IS NULL THEN m.moved || item
+                                ELSE jsonb_set(m.moved, ARRAY[later.at::text], item) END
+             WHERE m.id = later.id;
+        END IF;
+        IF later.merged_id = place THEN
+            place := later.into_id;
+        END IF;
+    END LOOP;
+    RETURN app.replaced(app.edited(names, shown, p_now, merge.merged_id, place), NULL, NULL, p_beside);
+END $$
 """
 
 _SEALED_FOR = """
@@ -89,6 +164,14 @@ BEGIN
         EXECUTE format('UPDATE public.%1$I SET %2$I = $1 WHERE id = $2', p_table, p_column) USING p_sealed, p_id;
     END IF;
 END $$
+"""
+
+_TOUCH_FAMILIES = """
+CREATE FUNCTION app.touch_families(p_members uuid[]) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+-- Who is in a family is read with it: another name there is another version of it.
+    UPDATE public.families f SET version = f.version + 1
+     WHERE f.id IN (SELECT m.family_id FROM public.family_members m WHERE m.id = ANY (p_members))
+$$
 """
 
 _MERGE_PERSON = """
@@ -126,10 +209,16 @@ BEGIN
             IF ids IS NOT NULL THEN
                 moved := moved || jsonb_build_object('table', place.in_table, 'column', place.in_column, 'ids', ids);
             END IF;
+            IF place.in_table = 'family_members' THEN
+                PERFORM app.touch_families(ids);
+            END IF;
         ELSE
             FOR held IN EXECUTE format(
-                'SELECT t.id, t.%2$I AS before, app.replaced(t.%2$I, $1, $2, %3$s) AS after FROM public.%1$I t '
-                'WHERE t.%2$I @> ARRAY[$1] OR (%3$s = $2 AND t.%2$I @> ARRAY[$2]) ORDER BY t.id FOR UPDATE',
+                'SELECT t.id, t.%2$I AS before, '
+                       'app.replaced(t.%2$I, $1, $2, CASE %3$s WHEN $1 THEN $2 ELSE %3$s END) AS after '
+                  'FROM public.%1$I t '
+                 'WHERE t.%2$I @> ARRAY[$1] OR (%3$s = ANY (ARRAY[$1, $2]) AND t.%2$I @> ARRAY[$2]) '
+                 'ORDER BY t.id FOR UPDATE',
                 place.in_table, place.in_column, coalesce('t.' || quote_ident(place.beside), 'NULL::uuid'))
                 USING p_from, p_into
             LOOP
@@ -146,6 +235,13 @@ BEGIN
              WHERE a.beneficiary_id = p_into AND i.id = p_into AND a.status = 'active' AND NOT a.sensitive
                AND a.category <> ALL (i.ppks_categories)) x
      WHERE b.id = p_into AND x.more IS NOT NULL;
+    -- What somebody decided about a pair is theirs: it comes back with the pair.
+    moved := moved || coalesce((
+        SELECT jsonb_agg(jsonb_build_object('pair', c.id, 'status', c.status, 'decided_at', c.decided_at,
+                                            'decided_by', c.decided_by, 'reason', c.reason, 'merge_id', c.merge_id))
+          FROM public.duplicate_candidates c
+         WHERE c.beneficiary_ids @> ARRAY[p_from]
+           AND (c.status = 'open' OR c.beneficiary_ids @> ARRAY[p_into] AND c.status = 'dismissed')), '[]');
     INSERT INTO public.merges (id, version, created_by, region_code, merged_id, into_id, from_region, reason, moved,
                                taken)
     SELECT p_merge, 1, nullif(current_setting('app.user', true), '')::uuid, i.region_code, p_from, p_into,
@@ -159,8 +255,8 @@ BEGIN
      WHERE c.beneficiary_ids @> ARRAY[p_from]
        AND (c.status = 'open' OR c.beneficiary_ids @> ARRAY[p_into] AND c.status = 'dismissed');
     INSERT INTO public.duplicate_candidates (id, version, low_id, high_id, region_code, other_region_code, score,
-                                             reasons, status, merge_id)
-    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, c.score, c.reasons, 'open', p_merge
+                                             reasons, told, status, merge_id)
+    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, c.score, c.reasons, c.told, 'open', p_merge
       FROM public.duplicate_candidates c
       JOIN public.beneficiaries o
         ON o.id = CASE c.low_id WHEN p_from THEN c.high_id ELSE c.low_id END AND o.deleted_at IS NULL
@@ -192,6 +288,7 @@ DECLARE
     item jsonb;
     ids uuid[];
     names uuid[];
+    beside uuid;
 BEGIN
     SELECT * INTO merge FROM public.merges m WHERE m.id = p_merge AND m.undone_at IS NULL FOR UPDATE;
     SELECT b.merged_into INTO stands FROM public.beneficiaries b WHERE b.id = merge.merged_id;
@@ -228,7 +325,9 @@ BEGIN
        SET merged_into = merge.merged_id, region_code = merge.from_region
       FROM led WHERE f.id = led.id AND f.merged_into = stands;
 
-    FOR item IN SELECT m.value FROM jsonb_array_elements(merge.moved) AS m LOOP
+    -- Arrays last: they do not repeat whoever stands beside them by then.
+    FOR item IN SELECT m.value FROM jsonb_array_elements(merge.moved) WITH ORDINALITY AS m
+                 ORDER BY m.value ? 'id', m.ordinality LOOP
         IF item ? 'ids' THEN
             ids := ARRAY(SELECT i.value::uuid FROM jsonb_array_elements_text(item -> 'ids') AS i);
             IF item ->> 'table' = 'sktm_applications' THEN
@@ -241,18 +340,20 @@ BEGIN
                                               WHERE p.in_table = item ->> 'table' AND p.holds = 'one here')
                                 THEN ', region_code = $4' ELSE '' END)
               USING merge.merged_id, ids, stands, merge.from_region;
+            IF item ->> 'table' = 'family_members' THEN
+                PERFORM app.touch_families(ids);
+            END IF;
         ELSIF item ? 'id' THEN
-            EXECUTE format('SELECT t.%2$I FROM public.%1$I t WHERE t.id = $1 FOR UPDATE',
-                           item ->> 'table', item ->> 'column')
-               INTO names USING (item ->> 'id')::uuid;
-            names := CASE
-                WHEN to_jsonb(names) = item -> 'after'
-                    THEN ARRAY(SELECT b.value::uuid FROM jsonb_array_elements_text(item -> 'before') AS b)
-                WHEN item -> 'before' ? merge.merged_id::text AND item -> 'before' ? merge.into_id::text
-                    THEN names || merge.merged_id
-                WHEN item -> 'before' ? merge.merged_id::text
-                    THEN array_replace(names, stands, merge.merged_id)
-                ELSE names || stands END;
+            CONTINUE WHEN item ->> 'table' = 'sktm_applications' AND EXISTS (
+                SELECT 1 FROM public.sktm_letters l
+                 WHERE l.application_id = (item ->> 'id')::uuid AND l.created_at > merge.created_at);
+            EXECUTE format('SELECT t.%2$I, %3$s FROM public.%1$I t WHERE t.id = $1 FOR UPDATE',
+                           item ->> 'table', item ->> 'column',
+                           coalesce((SELECT 't.' || quote_ident(p.beside) FROM app.person_columns() p
+                                      WHERE p.in_table = item ->> 'table' AND p.in_column = item ->> 'column'),
+                                    'NULL::uuid'))
+               INTO names, beside USING (item ->> 'id')::uuid;
+            names := app.divided(p_merge, item ->> 'table', item ->> 'column', (item ->> 'id')::uuid, names, beside);
             EXECUTE format('UPDATE public.%1$I SET %2$I = $1 WHERE id = $2 AND %2$I <> $1',
                            item ->> 'table', item ->> 'column')
               USING names, (item ->> 'id')::uuid;
@@ -274,12 +375,28 @@ BEGIN
 
     DELETE FROM public.duplicate_candidates c WHERE c.merge_id = p_merge AND c.status = 'open';
     UPDATE public.duplicate_candidates c
-       SET status = 'open', merge_id = NULL, decided_at = NULL, decided_by = NULL
-     WHERE c.merge_id = p_merge;
+       SET status = w.status, merge_id = w.merge_id, decided_at = w.decided_at, decided_by = w.decided_by,
+           reason = w.reason
+      FROM jsonb_array_elements(merge.moved) AS m,
+           jsonb_to_record(m.value) AS w (pair uuid, status text, decided_at timestamptz, decided_by uuid, reason text,
+                                          merge_id uuid)
+     WHERE c.id = w.pair AND c.merge_id = p_merge AND c.status = 'merged';
     UPDATE public.merges m
        SET undone_at = now(), undone_by = nullif(current_setting('app.user', true), '')::uuid, undo_reason = p_reason
      WHERE m.id = p_merge;
     RETURN true;
+END $$
+"""
+
+_REFUSE_MERGED = """
+CREATE FUNCTION app.refuse_merged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- What is asked about a record that was merged would never be done: nobody may act on it. Runs after the foreign key,
+-- so it sees a merge for which that has just waited.
+BEGIN
+    IF EXISTS (SELECT 1 FROM public.beneficiaries b WHERE b.id = NEW.beneficiary_id AND b.merged_into IS NOT NULL) THEN
+        RAISE EXCEPTION 'the person was merged' USING ERRCODE = '23514', CONSTRAINT = 'person_merged';
+    END IF;
+    RETURN NULL;
 END $$
 """
 
@@ -299,7 +416,8 @@ END $$
 
 _FOLLOW_PERSON = """
 CREATE FUNCTION app.follow_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
--- Merged records lie where the one that stands does, and pairs where their people do: whoever sees these sees those.
+-- Merged records lie where the one that stands does, and pairs where their people do: whoever sees these sees those. A
+-- merge that was taken back stays where that happened.
 -- Of somebody who was withdrawn nothing is left to decide.
 BEGIN
     IF NEW.deleted_at IS NOT NULL AND NEW.merged_into IS NULL THEN
@@ -312,17 +430,51 @@ BEGIN
         RETURN NULL;
     END IF;
     UPDATE public.beneficiaries b SET region_code = NEW.region_code WHERE b.merged_into = NEW.id;
-    UPDATE public.merges m SET region_code = NEW.region_code WHERE m.into_id = NEW.id;
+    UPDATE public.merges m SET region_code = NEW.region_code WHERE m.into_id = NEW.id AND m.undone_at IS NULL;
     UPDATE public.duplicate_candidates c SET region_code = NEW.region_code WHERE c.low_id = NEW.id;
     UPDATE public.duplicate_candidates c SET other_region_code = NEW.region_code WHERE c.high_id = NEW.id;
     RETURN NULL;
 END $$
 """
 
+_FORGET_TAKEN = """
+CREATE FUNCTION app.forget_taken(p_subject uuid, p_others uuid[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- What others had from this person for the time of a merge, taken out of their history. What the person ever had is
+-- known from their own, which the caller has not blanked yet; what others had otherwise stays theirs.
+DECLARE
+    taken text[];
+BEGIN
+    taken := ARRAY(
+        SELECT DISTINCT t.field  -- of numbers the history keeps no value
+          FROM public.merges m, jsonb_object_keys(m.taken) AS t (field)
+         WHERE m.beneficiary_ids && (p_others || p_subject));
+    IF taken = '{}' THEN
+        RETURN;
+    END IF;
+    WITH known AS (
+        SELECT DISTINCT f.key, v.value
+          FROM public.changes h, jsonb_each(h.fields) AS f, jsonb_each(f.value) AS v
+         WHERE h.entity = 'beneficiaries' AND h.entity_id = p_subject AND f.key = ANY (taken)
+           AND v.key IN ('from', 'to') AND v.value <> 'null'),
+    held AS (
+        SELECT h.id, jsonb_object_agg(f.key, CASE WHEN f.key = ANY (taken) AND f.value ? 'to' THEN
+                   f.value || jsonb_build_object(
+                       'from', CASE WHEN (f.key, f.value -> 'from') NOT IN (SELECT k.key, k.value FROM known k)
+                                    THEN f.value -> 'from' END,
+                       'to', CASE WHEN (f.key, f.value -> 'to') NOT IN (SELECT k.key, k.value FROM known k)
+                                  THEN f.value -> 'to' END)
+                   ELSE f.value END) AS fields
+          FROM public.changes h, jsonb_each(h.fields) AS f
+         WHERE h.entity = 'beneficiaries' AND h.entity_id = ANY (p_others) AND h.fields ?| taken
+         GROUP BY h.id)
+    UPDATE public.changes h SET fields = held.fields FROM held WHERE h.id = held.id AND h.fields <> held.fields;
+END $$
+"""
+
 _NEIGHBOURS = """
 CREATE FUNCTION app.neighbours_of(p_subject uuid, p_dates date[], p_niks bytea[], p_most integer)
-RETURNS TABLE (id uuid, office text, is_open boolean, full_name text, birth_date date, sex text, region_code text,
-               family_card_index bytea, nik_index bytea)
+RETURNS TABLE (id uuid, office text, is_open boolean, is_told boolean, full_name text, birth_date date, sex text,
+               region_code text, family_card_index bytea, nik_index bytea)
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- The person, and whom they may be registered as already: people of the regency with such a name, birth date or number,
 -- of any place with the same family card, and those an open pair names. More than the caller may see, to be compared
@@ -347,8 +499,8 @@ BEGIN
     PERFORM pg_catalog.set_config('app.regions', regions, true);
     RETURN QUERY
         SELECT b.id, CASE WHEN NOT app.sees_person(b.id) THEN app.office_of(b.region_code) END,
-               coalesce(c.status = 'open', false), b.full_name, b.birth_date, b.sex, b.region_code,
-               b.family_card_index, b.nik_index
+               coalesce(c.status = 'open', false), coalesce(c.told, false), b.full_name, b.birth_date, b.sex,
+               b.region_code, b.family_card_index, b.nik_index
           FROM public.beneficiaries b
           LEFT JOIN public.duplicate_candidates c
             ON c.low_id = least(p_subject, b.id) AND c.high_id = greatest(p_subject, b.id)
@@ -360,22 +512,24 @@ END $$
 _KEEP_CANDIDATES = """
 CREATE FUNCTION app.keep_candidates(p_subject uuid, p_found jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER AS $$
--- Pairs for somebody to look at: p_found is [{"id", "score", "reasons"}]. A pair once found is scored anew while it is
--- open; what people decided stays decided.
+-- Pairs for somebody to look at: p_found is [{"id", "score", "reasons", "told"}]. A pair once found is scored anew as
+-- it is open; what people decided stays decided, and what was told is not taken back.
 BEGIN
     IF NOT app.sees_person(p_subject) THEN
         RETURN;
     END IF;
     INSERT INTO public.duplicate_candidates AS c (id, version, low_id, high_id, region_code, other_region_code, score,
-                                                  reasons, status)
-    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, f.score, f.reasons, 'open'
-      FROM jsonb_to_recordset(p_found) AS f (id uuid, score numeric, reasons jsonb)
+                                                  reasons, told, status)
+    SELECT gen_random_uuid(), 1, l.id, h.id, l.region_code, h.region_code, f.score, f.reasons, f.told, 'open'
+      FROM jsonb_to_recordset(p_found) AS f (id uuid, score numeric, reasons jsonb, told boolean)
       JOIN public.beneficiaries l ON l.id = least(p_subject, f.id) AND l.deleted_at IS NULL
       JOIN public.beneficiaries h ON h.id = greatest(p_subject, f.id) AND h.deleted_at IS NULL
      WHERE l.restricted_at IS NULL AND h.restricted_at IS NULL
      ORDER BY l.id, h.id
-    ON CONFLICT (low_id, high_id) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
-       WHERE c.status = 'open' AND (c.score, c.reasons) IS DISTINCT FROM (excluded.score, excluded.reasons);
+    ON CONFLICT (low_id, high_id) DO UPDATE
+      SET score = excluded.score, reasons = excluded.reasons, told = c.told OR excluded.told
+       WHERE c.status = 'open' AND (c.score, c.reasons, c.told)
+             IS DISTINCT FROM (excluded.score, excluded.reasons, c.told OR excluded.told);
 END $$
 """
 
@@ -417,6 +571,11 @@ _FUNCTIONS = (
     *_FOR_THE_APP,
     "person_columns()",
     "replaced(uuid[], uuid, uuid, uuid)",
+    "edited(uuid[], uuid[], uuid[], uuid, uuid)",
+    "divided(uuid, text, text, uuid, uuid[], uuid)",
+    "touch_families(uuid[])",
+    "forget_taken(uuid, uuid[])",
+    "refuse_merged()",
     "refuse_merged_nik()",
     "follow_person()",
 )
@@ -458,7 +617,9 @@ _LEARNT = {
               FROM public.merges m WHERE m.beneficiary_ids && app.same_person(p_subject)) x),
         'duplicates', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.created_at, x.id), '[]') FROM (
             SELECT c.id, c.created_at, c.score, c.reasons, c.status, c.decided_at
-              FROM public.duplicate_candidates c WHERE c.beneficiary_ids && app.same_person(p_subject)) x),
+              FROM public.duplicate_candidates c
+             WHERE c.beneficiary_ids && app.same_person(p_subject)
+               AND (c.told OR app.sees_person(c.low_id) AND app.sees_person(c.high_id))) x),
 """,
             "        'requests', (",
         ),
@@ -495,8 +656,36 @@ _LEARNT = {
             _VISITS,
         ),
         (
+            # Whoever was merged with this person and is another again: a chain hands on what was taken.
+            "        UNION SELECT w.id FROM (\n"
+            "            WITH RECURSIVE with_them (id) AS (\n"
+            "                SELECT p_subject\n"
+            "                UNION SELECT unnest(m.beneficiary_ids) FROM public.merges m\n"
+            "                        JOIN with_them t ON m.beneficiary_ids @> ARRAY[t.id])\n"
+            "            SELECT t.id FROM with_them t) w WHERE w.id <> ALL (app.same_person(p_subject))\n",
+            "        EXCEPT SELECT p_subject);\n",
+        ),
+        (
+            "        UNION SELECT m.id FROM public.merges m WHERE m.beneficiary_ids && others\n"
+            "        UNION SELECT d.id FROM public.duplicate_candidates d WHERE d.beneficiary_ids && others\n",
+            "        UNION SELECT c.id FROM public.activities c WHERE c.beneficiary_ids && (others || p_subject));\n",
+        ),
+        (
+            "        ('merges', 'reason'), ('merges', 'undo_reason'), ('duplicate_candidates', 'reason'),\n",
+            "        ('activities', 'follow_up')) AS written",
+        ),
+        (
+            "    PERFORM app.forget_taken(p_subject, others);\n"
+            "    UPDATE public.merges m\n"
+            "       SET moved = (SELECT jsonb_agg(CASE WHEN i.value ->> 'reason' IS NULL THEN i.value ELSE jsonb_set(\n"
+            "                        i.value, '{reason}', app.without(i.value -> 'reason', patterns)) END\n"
+            "                        ORDER BY i.ordinality)\n"
+            "                      FROM jsonb_array_elements(m.moved) WITH ORDINALITY AS i)\n"
+            "     WHERE m.id = ANY (linked) AND jsonb_path_exists(m.moved, '$[*].reason ? (@ != null)');\n"
             "    UPDATE public.merges m\n"
             "       SET reason = '(dihapus)', undo_reason = left(m.undo_reason, 0) || '(dihapus)', taken = '{}',\n"
+            "           moved = (SELECT coalesce(jsonb_agg(i.value - 'reason' ORDER BY i.ordinality), '[]')\n"
+            "                      FROM jsonb_array_elements(m.moved) WITH ORDINALITY AS i),\n"
             "           create_digest = NULL\n"
             "     WHERE m.id = ANY (records);\n"
             "    UPDATE public.duplicate_candidates c\n"
@@ -527,18 +716,26 @@ def upgrade() -> None:
     op.create_index("ix_beneficiaries_merged_into", "beneficiaries", ["merged_into"], postgresql_where=merged)
     op.create_index("ix_beneficiaries_merged_nik", "beneficiaries", ["nik_index"], postgresql_where=merged)
     op.create_index("ix_sktm_applications_dependants", "sktm_applications", ["dependants"], postgresql_using="gin")
+    op.create_check_constraint(
+        op.f("ck_sktm_applications_dependants"), "sktm_applications", "NOT (beneficiary_id = ANY (dependants))"
+    )
     _create_merges()
     _create_candidates()
     for function in (
         _PERSON_COLUMNS,
         _SAME_PERSON,
         _REPLACED,
+        _EDITED,
+        _DIVIDED,
         _SEALED_FOR,
         _SEAL_AGAIN,
+        _TOUCH_FAMILIES,
         _MERGE_PERSON,
         _UNMERGE_PERSON,
+        _REFUSE_MERGED,
         _REFUSE_MERGED_NIK,
         _FOLLOW_PERSON,
+        _FORGET_TAKEN,
         _NEIGHBOURS,
         _KEEP_CANDIDATES,
         _OFFICE_OF,
@@ -558,6 +755,10 @@ def upgrade() -> None:
         "WHEN ((OLD.region_code, OLD.deleted_at) IS DISTINCT FROM (NEW.region_code, NEW.deleted_at)) "
         "EXECUTE FUNCTION app.follow_person()"
     )
+    op.execute(
+        "CREATE TRIGGER refuse_merged AFTER INSERT ON privacy_requests "
+        "FOR EACH ROW EXECUTE FUNCTION app.refuse_merged()"
+    )
     for function, changes in _LEARNT.items():
         ops.amend(function, *changes)
     # What follows a person, or ends with them, is no processing: only new rows are refused here, decisions in code.
@@ -567,13 +768,14 @@ def upgrade() -> None:
             "FOR EACH ROW EXECUTE FUNCTION app.refuse_restricted()"
         )
     # Not that of pairs: what changed in one tells of both halves, and one office sees but its own.
-    ops.remember_history("merges")
+    ops.remember_history("merges", "app.sees_person(e.merged_id) AND app.sees_person(e.into_id)")
 
 
 def downgrade() -> None:
     ops.forget_history("merges")
     for function, changes in reversed(_LEARNT.items()):
         ops.unamend(function, *changes)
+    op.execute("DROP TRIGGER refuse_merged ON privacy_requests")
     for trigger in ("refuse_merged_nik", "follow_person"):
         op.execute(f"DROP TRIGGER {trigger} ON beneficiaries")
     access = op.get_context().script.get_revision("0004").module
@@ -582,6 +784,7 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION app.{signature}")
     op.drop_table("duplicate_candidates")
     op.drop_table("merges")
+    op.drop_constraint(op.f("ck_sktm_applications_dependants"), "sktm_applications", type_="check")
     op.drop_index("ix_sktm_applications_dependants", "sktm_applications")
     op.drop_index("ix_beneficiaries_merged_nik", "beneficiaries")
     op.drop_index("ix_beneficiaries_merged_into", "beneficiaries")
@@ -636,6 +839,7 @@ def _create_candidates() -> None:
         _people("low_id", "high_id"),
         sa.Column("score", sa.Numeric(4, 3), nullable=False),
         sa.Column("reasons", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("told", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True)),
         sa.Column("decided_by", sa.UUID()),

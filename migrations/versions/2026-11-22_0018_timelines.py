@@ -103,7 +103,8 @@ CREATE FUNCTION app.changes_about(p_subject uuid, p_kind text, p_since timestamp
 RETURNS TABLE (id bigint, at timestamptz, kind text, occurred_on date, actor_id uuid, actor_role text, facts json)
 LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 -- The newest changes of a person's record and of those merged into it. What one request wrote is one entry: the last of
--- its changes stands for all. What a step or a merge tells better is left to them.
+-- its changes stands for all. What a step or a merge tells better is left to them: a step of the same transaction, for
+-- the id of a request is the client's own choice.
 BEGIN
     IF NOT app.looks_at(p_subject) THEN
         RETURN;
@@ -126,7 +127,7 @@ BEGIN
                             WHERE l.entity_id = h.entity_id AND l.at = h.at AND l.id > h.id)
            AND NOT EXISTS (SELECT 1 FROM public.transitions t
                             WHERE t.entity = 'beneficiaries' AND t.entity_id = h.entity_id
-                              AND t.request_id = h.request_id)
+                              AND t.transaction = h.transaction)
          ORDER BY h.at DESC, h.id DESC LIMIT p_most) c;
 END $$
 """
@@ -162,12 +163,59 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER AS $$
 $$
 """
 
+# The policies are said here, too: the history of each assessment is asked for, and its own would be planned each time.
+_SENSITIVE_AT = """
+CREATE FUNCTION app.sensitive_at(p_person uuid, p_at timestamptz) RETURNS text[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+-- The sensitive categories that a person was in at a moment, for those who may know: assessed by then, and not closed
+-- yet as far as the history says. A merge may have moved them to another record of the person since.
+BEGIN
+    IF NOT app.sees_sensitive() THEN
+        RETURN '{}';
+    END IF;
+    RETURN (
+        SELECT coalesce(array_agg(s.category ORDER BY s.category), '{}')
+          FROM public.ppks_assessments s
+         WHERE s.sensitive AND s.beneficiary_id = ANY (app.same_person(p_person)) AND s.created_at <= p_at
+           AND ARRAY['ID', s.province_code, s.regency_code, s.district_code, s.region_code]
+               && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}')
+           AND coalesce(app.former(s.id, 'status', p_at), s.status) = 'active'
+           AND coalesce(app.former(s.id, 'beneficiary_id', p_at), s.beneficiary_id::text) = p_person::text);
+END $$
+"""
+
+_FORMER = """
+CREATE FUNCTION app.former(p_record uuid, p_field text, p_at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
+-- What a field of a record held at a moment; NULL where it has not changed since.
+    SELECT c.fields -> p_field ->> 'from' FROM public.changes c
+     WHERE c.entity_id = p_record AND c.at > p_at AND c.action = 'update' AND c.fields ? p_field
+     ORDER BY c.id LIMIT 1
+$$
+"""
+
+_STOOD_FOR = """
+CREATE FUNCTION app.stood_for(p_asked uuid, p_at timestamptz) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$
+-- The record that stood for the asked one at a moment: itself, until it was merged.
+    SELECT coalesce(CASE WHEN c.fields IS NULL THEN b.merged_into
+                         ELSE (c.fields -> 'merged_into' ->> 'from')::uuid END, b.id)
+      FROM public.beneficiaries b
+      LEFT JOIN LATERAL (SELECT h.fields FROM public.changes h
+                          WHERE h.entity_id = b.id AND h.at > p_at AND h.action = 'update'
+                            AND h.fields ? 'merged_into'
+                          ORDER BY h.id LIMIT 1) c ON true
+     WHERE b.id = p_asked
+$$
+"""
+
 _FUNCTIONS = {
     "day_begins(date, text)": _DAY_BEGINS,
     "moment_of(text, text)": _MOMENT_OF,
     "looks_at(uuid)": _LOOKS_AT,
     "as_of(uuid, jsonb, timestamptz)": _AS_OF,
     "moved_from(text, timestamptz)": _MOVED_FROM,
+    "former(uuid, text, timestamptz)": _FORMER,
+    "sensitive_at(uuid, timestamptz)": _SENSITIVE_AT,
+    "stood_for(uuid, timestamptz)": _STOOD_FOR,
     "steps_about(text, uuid)": _STEPS_ABOUT,
     "change_kind(jsonb)": _CHANGE_KIND,
     "fields_changed(uuid, timestamptz)": _FIELDS_CHANGED,
@@ -176,11 +224,22 @@ _FUNCTIONS = {
     "role_of_maker(uuid)": _ROLE_OF_MAKER,
 }
 
+# Words about somebody stay in the row they were given for: what a trigger or a merge changes besides may be read by an
+# office that does not see the person. Words given for no row go to people and to what is about two of them; a code of a
+# list goes everywhere.
+_REASON = """coalesce(CASE nullif(current_setting('app.reason_for', true), '')
+                         WHEN coalesce(NEW.id, OLD.id)::text THEN nullif(current_setting('app.reason', true), '') END,
+                     CASE WHEN coalesce(current_setting('app.reason_for', true), '') = ''
+                               AND TG_TABLE_NAME IN ('beneficiaries', 'merges', 'duplicate_candidates')
+                          THEN nullif(current_setting('app.reason', true), '') END,
+                     nullif(current_setting('app.reason_code', true), '')),
+            """
+
 # Function -> what it learns, and before what: the reason given in this transaction, kept and erased with the change.
 _REASON_KEPT = {
     "record_change": (
         ("reason, ", "entity, entity_id, entity_version, action, fields"),
-        ("nullif(current_setting('app.reason', true), ''),\n            ", "TG_TABLE_NAME,"),
+        (_REASON, "TG_TABLE_NAME,"),
     ),
     "erase_subject": (
         ("reason = NULL, ", "fields = '{}' WHERE h.entity_id = ANY (records)"),
@@ -202,6 +261,9 @@ _COORDINATED = (
 # A district's officer who coordinates besides keeps the district: for them the decree is only recorded.
 _MARKED = ("(NEW.kind <> 'coordinator' OR role = 'coordinator') AND ", "NOT has_assignments;")
 
+_WRITTEN_TOGETHER = ("changes", "transitions")
+_TRANSACTION = "pg_current_xact_id()::text::bigint"
+
 # Table -> the moment its rows enter the timeline by.
 _ENTERS_AT = {
     "sktm_applications": "created_at",
@@ -213,6 +275,9 @@ _ENTERS_AT = {
 
 def upgrade() -> None:
     op.add_column("changes", sa.Column("reason", sa.Text()))
+    for table in _WRITTEN_TOGETHER:  # in two steps: what was written before keeps none
+        op.add_column(table, sa.Column("transaction", sa.BigInteger()))
+        op.alter_column(table, "transaction", server_default=sa.text(_TRANSACTION))
     op.create_index("ix_changes_entity_at", "changes", ["entity_id", "at", "id"])
     op.create_index(
         "ix_changes_former_village",
@@ -251,6 +316,8 @@ def downgrade() -> None:
         op.create_index(f"ix_{table}_beneficiary_id", table, ["beneficiary_id"])
     op.drop_index("ix_changes_former_village", "changes")
     op.drop_index("ix_changes_entity_at", "changes")
+    for table in _WRITTEN_TOGETHER:
+        op.drop_column(table, "transaction")
     op.drop_column("changes", "reason")
 
 

@@ -326,8 +326,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Yang satu tercatat meninggal",
         "One of them is recorded as deceased",
-        "Periksa dahulu: bila ini satu orang, catat kematian pada data yang lain juga (atau batalkan bila keliru), lalu "
-        "ulangi.",
+        "Periksa dahulu: bila ini satu orang, catat kematian pada data yang lain juga (atau batalkan bila keliru), "
+        "lalu ulangi.",
         "Make sure first: if this is one person, record the death on the other too (or take it back if it is wrong), "
         "then repeat.",
     ),
@@ -350,7 +350,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Sudah lewat 30 hari",
         "More than 30 days have passed",
-        "Penggabungan dapat dibatalkan dalam {days} hari. Bila memang dua orang, daftarkan yang satu sebagai orang baru.",
+        "Penggabungan dapat dibatalkan dalam {days} hari. Bila memang dua orang, daftarkan yang satu sebagai orang "
+        "baru.",
         "A merge can be taken back within {days} days. If these are two people after all, register one of them anew.",
     ),
     "unmerge_nik_taken": ProblemText(
@@ -391,8 +392,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "The person is recorded as deceased",
         "Untuk orang yang meninggal tidak dibuat permohonan, rujukan, kunjungan atau penetapan PPKS baru; keluarganya "
         "mengajukan atas namanya sendiri. Bila ia masih hidup, batalkan dahulu catatan kematiannya.",
-        "Nothing new is applied for, referred, visited or assessed for a person who died; the family applies in its own "
-        "name. If they are alive, first take the record of the death back.",
+        "Nothing new is applied for, referred, visited or assessed for a person who died; the family applies in its "
+        "own name. If they are alive, first take the record of the death back.",
     ),
     "assessment_active": ProblemText(
         409,
@@ -442,8 +443,8 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Usulan sudah usang",
         "The proposal is outdated",
-        "Data orang ini sudah berubah sejak kunjungan, atau kunjungan yang lebih baru menyatakan lain. Bandingkan dengan "
-        "data sekarang; bila masih berbeda, perbaiki langsung atau catat pada kunjungan berikutnya.",
+        "Data orang ini sudah berubah sejak kunjungan, atau kunjungan yang lebih baru menyatakan lain. Bandingkan "
+        "dengan data sekarang; bila masih berbeda, perbaiki langsung atau catat pada kunjungan berikutnya.",
         "The person's record has changed since the visit, or a newer visit says otherwise. Compare it with what is "
         "registered now; if it still differs, correct that directly or note it at the next visit.",
     ),
@@ -451,10 +452,10 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Keluarganya belum diperbaiki",
         "The family was not corrected yet",
-        "Terdaftar {registered} tanggungan, pada kunjungan {seen}. Tambahkan atau keluarkan anggota keluarga dahulu, lalu "
-        "terima usulan ini; atau tolak dengan alasannya.",
-        "{registered} dependants are registered, {seen} were seen. Add or remove members of the family first, then accept "
-        "this proposal; or reject it with the reason.",
+        "Terdaftar {registered} tanggungan, pada kunjungan {seen}. Tambahkan atau keluarkan anggota keluarga dahulu, "
+        "lalu terima usulan ini; atau tolak dengan alasannya.",
+        "{registered} dependants are registered, {seen} were seen. Add or remove members of the family first, then "
+        "accept this proposal; or reject it with the reason.",
     ),
     "still_in_use": ProblemText(
         409,
@@ -467,10 +468,10 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Sudah menjadi anggota keluarga lain",
         "Already in another family",
-        "Seseorang hanya berada dalam satu keluarga. Keluarkan dahulu dari keluarga itu atau pisahkan keluarganya; bila "
-        "keluarga itu tidak tampak, hubungi dinas sosial.",
-        "A person is in one family only. Remove them from that family first, or split it; if you do not see that family, "
-        "ask the social office.",
+        "Seseorang hanya berada dalam satu keluarga. Keluarkan dahulu dari keluarga itu atau pisahkan keluarganya; "
+        "bila keluarga itu tidak tampak, hubungi dinas sosial.",
+        "A person is in one family only. Remove them from that family first, or split it; if you do not see that "
+        "family, ask the social office.",
     ),
     "snapshot_exists": ProblemText(
         409,
@@ -764,6 +765,11 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "one_of_these": ("Isi salah satu saja.", "Give one of them only."),
     "only_for_groups": ("Hanya untuk kelompok dan komunitas.", "Only for groups and communities."),
     "before_birth": ("Sebelum tanggal lahir orangnya.", "Before the person was born."),
+    "after_death": ("Sesudah tanggal meninggal orangnya.", "After the person died."),
+    "still_in_family": (
+        "Pada tanggal ini masih menjadi anggota keluarga lain.",
+        "Is still in another family on this day.",
+    ),
     "head_missing": (
         "Satu anggota harus menjadi kepala keluarga (head_of_family).",
         "One member has to be the head (head_of_family).",

@@ -79,8 +79,8 @@ SERVICES: Mapping[str, Service] = {
     ),
     "registry": Service(
         "Registry",
-        "People in need and their families, their rights to their data, the home visits paid to them, where findings and "
-        "official deciles disagree, photos and papers, and the partners who help.",
+        "People in need and their families, their rights to their data, the home visits paid to them, where findings "
+        "and official deciles disagree, photos and papers, and the partners who help.",
         (
             beneficiaries.router,
             duplicates.router,

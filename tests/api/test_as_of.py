@@ -164,3 +164,36 @@ async def test_reading_the_past_is_recorded(as_, owner):
         person["id"],
     )
     assert [row["operation"] for row in rows][-2:] == ["get_beneficiary", "list_beneficiaries"]
+
+
+async def test_who_was_merged_since_was_a_record_of_their_own_then(as_):
+    tksk, clerk = await as_("tksk", PANJANG), await as_("village_clerk", SRENGSEM)
+    goes = await add_person(clerk, nik=None, nik_status="belum_rekam", full_name="Sti Rahmawati")
+    stays = await add_person(clerk, full_name="Siti Rahmawati")
+    then = now()
+    body = {"into_id": stays["id"], "reason": "Orang yang sama, dicatat dua kali"}
+    done = await tksk.act(f"{URL}/{goes['id']}/merge", body)
+    assert done.status_code == 200, done.text
+
+    async def shown(moment: str) -> tuple[str, list[str]]:
+        one = await tksk.get(f"{URL}/{goes['id']}", params={"as_of": moment})
+        assert one.status_code == 200, one.text
+        village = await tksk.get(URL, params={"as_of": moment, "village_code": SRENGSEM})
+        return one.json()["id"], [person["id"] for person in village.json()["items"]]
+
+    assert await shown(then) == (goes["id"], [stays["id"], goes["id"]])
+    assert await shown(now()) == (stays["id"], [stays["id"]])
+    stranger = await as_("tksk", AMPENAN)
+    assert code_of(await stranger.get(f"{URL}/{goes['id']}", params={"as_of": then})) == "not_found"
+
+
+async def test_a_sensitive_category_that_was_closed_was_running_before(as_):
+    tksk, clerk = await as_("tksk", PANJANG), await as_("village_clerk", SRENGSEM)
+    person = await add_person(tksk, ppks_categories=["odha"])
+    then = now()
+    (row,) = (await tksk.get("/v1/ppks-assessments?category=odha")).json()["items"]
+    closed = await tksk.act(f"/v1/ppks-assessments/{row['id']}/close", {"reason_code": "no_longer_applies"})
+    assert closed.status_code == 200, closed.text
+    for caller, moment, expected in ((tksk, then, ["odha"]), (tksk, now(), []), (clerk, then, [])):
+        shown = (await caller.get(f"{URL}/{person['id']}", params={"as_of": moment})).json()
+        assert shown["ppks_categories"] == expected

@@ -5,7 +5,18 @@ from uuid import UUID
 
 import pytest
 
-from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_person, code_of, nik
+from helpers import (
+    AMPENAN,
+    AMPENAN_VILLAGE,
+    BANDAR_LAMPUNG,
+    PANJANG,
+    SRENGSEM,
+    Caller,
+    add_person,
+    code_of,
+    nik,
+    person,
+)
 from sktm_flow import ok
 
 URL = "/v1/duplicates"
@@ -187,6 +198,68 @@ async def test_of_a_pair_across_offices_each_sees_its_half_and_the_office_above_
     stranger = await as_("tksk", AMPENAN)
     assert await pairs(stranger) == []
     assert (await stranger.get(f"{URL}/{both['id']}")).status_code == 404
+
+
+async def test_pairs_with_people_elsewhere_count_as_questions_and_are_then_kept_for_the_office_above(as_, limited):
+    """That somebody like this is registered elsewhere is what `exists` tells; nobody may fish for it by registering."""
+    there, here = await as_("tksk", ELSEWHERE), await as_("tksk", PANJANG)
+    above = await as_("regency_office", BANDAR_LAMPUNG)
+    await add_person(there, village_code=ELSEWHERE_VILLAGE)
+    limited(exists_per_hour=1)
+    first = await misspelt(here)
+    assert warned(first) == [None]
+    second = await misspelt(here, full_name="Siti Rachmawati")
+    # Of one's own people one is told all the same, and the registration stands.
+    assert warned(second) == [first["id"]]
+    listed = f"{PEOPLE}/{second['id']}/duplicates"
+    assert [pair["ask_office"] for pair in (await here.get(listed)).json()["items"]] == [None]
+    assert sorted(len(pair["people"]) for pair in await pairs(here)) == [1, 2]
+    assert len(await pairs(there)) == 1
+    assert {len(pair["people"]) for pair in await pairs(above)} == {2}
+    assert len(await pairs(above)) == 3
+    hidden = {pair["id"] for pair in await pairs(above)} - {pair["id"] for pair in await pairs(here)}
+    for caller, status in ((here, 404), (there, 404), (above, 200)):
+        assert (await caller.get(f"{URL}/{next(iter(hidden))}")).status_code == status
+    refused = await here.post(f"{PEOPLE}/exists", json={"nik": nik(9100)})
+    assert (refused.status_code, refused.json()["violated_policies"]) == (429, ["exists"])
+    # What was told is not counted again, and what was not is told once there is something left to ask with.
+    patched = await here.patch(f"{PEOPLE}/{first['id']}", json={"sex": "male"}, headers={"If-Match": '"v1"'})
+    assert patched.status_code == 200, patched.text
+    assert len(await pairs(there)) == 1
+    limited(exists_per_hour=2)
+    url = f"{PEOPLE}/{second['id']}"
+    assert (await here.patch(url, json={"sex": "female"}, headers={"If-Match": '"v1"'})).status_code == 200
+    assert len(await pairs(there)) == 2
+    assert len((await here.get(listed)).json()["items"]) == 2
+    assert (await here.post(f"{PEOPLE}/exists", json={"nik": nik(9100)})).status_code == 429
+
+
+async def test_a_number_one_digit_off_somebody_elsewhere_is_counted_too(as_, limited):
+    there, here = await as_("tksk", ELSEWHERE), await as_("tksk", PANJANG)
+    await add_person(there, nik=nik(4711), village_code=ELSEWHERE_VILLAGE)
+    limited(exists_per_hour=1)
+    assert warned(await add_person(here, nik=nik(4712))) == [None]
+    body = {"nik": nik(4713), "village_code": SRENGSEM}
+    assert (await here.post(PEOPLE, json=person(**body))).status_code == 429
+    # A correction may not ask either, which is how one would go on asking with one's own record.
+    other = await add_person(here, nik=None, nik_status="none", full_name="Budi Hartono", birth_date="1975-08-17")
+    asking = {"full_name": "Siti Rahmawati", "birth_date": "1991-03-25"}
+    answer = await here.patch(f"{PEOPLE}/{other['id']}", json=asking, headers={"If-Match": '"v1"'})
+    assert answer.status_code == 200
+    offices = [pair["ask_office"] for pair in (await here.get(f"{PEOPLE}/{other['id']}/duplicates")).json()["items"]]
+    assert offices == [None]
+
+
+async def test_a_filter_does_not_tell_where_the_other_one_lives(as_):
+    here, there = await as_("tksk", PANJANG), await as_("tksk", ELSEWHERE)
+    above = await as_("regency_office", BANDAR_LAMPUNG)
+    await add_person(here)
+    await misspelt(there, village_code=ELSEWHERE_VILLAGE)
+    for caller, own, foreign in ((here, SRENGSEM, ELSEWHERE_VILLAGE), (there, ELSEWHERE_VILLAGE, SRENGSEM)):
+        assert len(await pairs(caller, village_code=own)) == 1
+        assert await pairs(caller, village_code=foreign) == []
+    for village in (SRENGSEM, ELSEWHERE_VILLAGE):
+        assert len(await pairs(above, village_code=village)) == 1
 
 
 async def test_a_pair_follows_its_people(as_):

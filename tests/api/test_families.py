@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from architecture.test_reads import counting
 from family_flow import FAMILIES as URL
-from family_flow import HOUSE, TODAY, add_family, errors_of, family, joining
+from family_flow import HOUSE, TODAY, add_family, add_snapshot, errors_of, family, joining
 from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, nik, person
 from tksk_api.domain.families.rules import Kin, warnings_of
 
@@ -330,6 +331,86 @@ async def test_a_death_ends_the_membership_and_leaves_the_family_in_need_of_a_he
     assert [item["id"] for item in (await tksk.get(f"{URL}?status=ended")).json()["items"]] == [row["id"]]
 
 
+async def test_nobody_joins_before_they_left_where_they_were(as_):
+    tksk = await as_("tksk", PANJANG)
+    long_ago, early, late = "2020-01-01", str(TODAY - timedelta(days=5)), YESTERDAY
+    other, other_man = await add_person(tksk, full_name="Dewi"), await add_person(tksk, full_name="Eka")
+    second = await add_family(tksk, joining(other, "head_of_family", joined_on=long_ago))
+    third = await add_family(tksk, joining(other_man, "head_of_family", joined_on=long_ago))
+    url = f"{URL}/{second['id']}/members"
+    guest = await add_person(tksk, full_name="Fitri")
+    assert (await tksk.act(url, joining(guest, "other_relative", joined_on=long_ago))).status_code == 200
+    member = member_of(await seen(tksk, second), guest)
+    assert (await removed(tksk, second, member, reason="own_household", left_on=late)).status_code == 200
+    there = f"{URL}/{third['id']}/members"
+    answer = await tksk.act(there, joining(guest, "other_relative", joined_on=early))
+    assert errors_of(answer) == [("/joined_on", "still_in_family")]
+    founded = await tksk.post(URL, json=family(joining(guest, "head_of_family", joined_on=early)))
+    assert errors_of(founded) == [("/members/0/joined_on", "still_in_family")]
+    # On the day of leaving one may join.
+    assert (await tksk.act(there, joining(guest, "other_relative", joined_on=late))).status_code == 200
+
+
+async def test_a_family_costs_as_many_statements_whatever_its_members(as_, app):
+    tksk = await as_("tksk", PANJANG)
+    costs = []
+    for count in (1, 2, 9):
+        head, *others = await people(tksk, count, nik=None, nik_status="none")
+        members = [joining(head, "head_of_family"), *(joining(someone, "child") for someone in others)]
+        body = family(*members, family_card_number=nik())
+        with counting(app) as counter:
+            assert (await tksk.post(URL, json=body)).status_code == 201
+            costs.append(counter.take())
+    assert costs[0] == costs[1] == costs[2], costs
+
+
+async def test_the_id_of_a_split_belongs_to_the_family_it_was_sent_for(as_):
+    tksk = await as_("tksk", PANJANG)
+    row, (_, wife, _) = await trio(tksk)
+    other, _ = await trio(tksk)
+    going = [joining(wife, "head_of_family")]
+    body = {"id": str(uuid4()), "members": going, "reason": "divorce"}
+    answers = [await tksk.act(f"{URL}/{family['id']}/split", body) for family in (row, row, other)]
+    assert [answer.status_code for answer in answers] == [201, 200, 409]
+    assert code_of(answers[2]) == "id_in_use"
+    assert (await seen(tksk, row))["version"] == 2  # what was sent again changed nothing
+
+
+async def test_who_is_withdrawn_from_the_register_leaves_their_family(as_, owner):
+    tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    row, (man, _wife, _child) = await trio(tksk)
+    url = f"/v1/beneficiaries/{man['id']}"
+    version = (await tksk.get(url)).headers["ETag"]
+    assert (await office.delete(url, headers={"If-Match": version})).status_code == 204
+    without = await seen(tksk, row)
+    assert (without["needs_head"], without["status"], without["version"]) == (True, "active", 2)
+    assert relationships(without) == {"Ani": "wife", "Cici": "child"}
+    ended = await owner.fetchrow("SELECT * FROM family_members WHERE beneficiary_id = $1", UUID(man["id"]))
+    assert (ended["left_on"], ended["left_reason"]) == (TODAY, "recorded_wrongly")
+    steps = await owner.fetch("SELECT action FROM transitions WHERE entity_id = $1", UUID(row["id"]))
+    assert [step["action"] for step in steps] == ["member_withdrawn"]
+
+
+async def test_words_about_a_person_stay_with_the_person(as_, owner):
+    """A family elsewhere, whose child stayed here: the office there reads its history, but not why the child left."""
+    tksk, there = await as_("tksk", PANJANG), await as_("village_clerk", AMPENAN_VILLAGE)
+    row, (_man, _wife, child) = await trio(tksk)
+    place = {"village_code": AMPENAN_VILLAGE, "address": {"street": "Jl. Baru 1"}, "reason": "moved"}
+    assert (await tksk.act(f"{URL}/{row['id']}/move", place)).status_code == 200
+    note = "Tenggelam di sungai dekat rumah"
+    death = {"died_on": str(TODAY), "source": "village_letter", "note": note}
+    assert (await tksk.act(f"/v1/beneficiaries/{child['id']}/deceased", death)).status_code == 200
+    url = f"{URL}/{row['id']}/history"
+    history = await there.get(url)
+    assert history.status_code == 200 and note not in history.text
+    assert "moved" in {item["reason"] for item in history.json()["items"]}
+    kept = await owner.fetch("SELECT entity, entity_id::text FROM changes WHERE reason = $1", note)
+    assert [tuple(change) for change in kept] == [("beneficiaries", child["id"])]
+    # Also words that stand beside a member's row are only for those who see the member.
+    await owner.execute("UPDATE changes SET reason = $1 WHERE entity LIKE 'famil%'", note)
+    assert note not in (await there.get(url)).text
+
+
 async def test_a_split_makes_two_families_with_one_head_each(as_):
     tksk = await as_("tksk", PANJANG)
     row, (man, wife, child) = await trio(tksk, family_card_number=nik())
@@ -424,6 +505,29 @@ async def test_of_two_heads_at_once_one_wins(as_):
     )
     assert sorted(answer.status_code for answer in answers) == [200, 412]
     assert list(relationships(await seen(tksk, row)).values()).count("head_of_family") == 1
+
+
+@pytest.mark.parametrize("gone", ["died", "withdrawn"])
+async def test_who_ends_a_membership_waits_for_the_family_before_the_person(as_, owner, gone):
+    """The actions of a family lock it before its people. Who locked a person first and the family then would die in a
+    deadlock with them."""
+    tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    row, (_man, _wife, child) = await trio(tksk)
+    url = f"/v1/beneficiaries/{child['id']}"
+    version = {"If-Match": (await tksk.get(url)).headers["ETag"]}
+    death = {"died_on": str(TODAY), "source": "village_letter"}
+    async with owner.transaction():
+        await owner.execute("SELECT 1 FROM families WHERE id = $1 FOR UPDATE", UUID(row["id"]))
+        ending = asyncio.create_task(
+            tksk.post(f"{url}/deceased", json=death, headers=version)
+            if gone == "died"
+            else office.delete(url, headers=version)
+        )
+        while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        assert await owner.fetchval("SELECT id FROM beneficiaries WHERE id = $1 FOR UPDATE NOWAIT", UUID(child["id"]))
+    assert (await ending).status_code in {200, 204}
+    assert len((await seen(tksk, row))["members"]) == 2
 
 
 async def test_of_two_families_that_take_one_person_at_once_one_wins(as_):
@@ -538,6 +642,56 @@ async def test_restricted_and_erased_people(as_, owner):
     assert await owner.fetchval("SELECT count(*) FROM subject_keys WHERE subject_id = $1", UUID(row["id"])) == 0
     kept = await owner.fetch("SELECT fields FROM changes WHERE entity LIKE 'famil%'")
     assert not any(HOUSE["street"] in change["fields"] for change in kept)
+
+
+async def test_an_erasure_takes_the_person_out_of_what_was_said_of_their_family(as_, owner):
+    """Also of a family that was another record's before the two were merged."""
+    tksk = await as_("tksk", PANJANG)
+    row, (man, _wife, _child) = await trio(tksk)
+    stays = await add_person(tksk, full_name="Budiarto Kusnadi", sex="male", birth_date="1980-01-02")
+    merging = {"into_id": stays["id"], "reason": "Orang yang sama, dicatat dua kali"}
+    merged = await tksk.act(f"/v1/beneficiaries/{man['id']}/merge", merging)
+    assert merged.status_code == 200, merged.text
+    url, note = f"/v1/beneficiaries/{stays['id']}", "Menurut tetangga Kusnadi meninggal di kebun"
+    death = {"died_on": str(TODAY), "source": "village_letter", "note": note}
+    assert (await tksk.act(f"{url}/deceased", death)).status_code == 200
+    version = (await tksk.get(url)).json()["version"]
+    undone = await tksk.act(f"{url}/deceased/undo", {"reason": "Kusnadi datang sendiri"}, version=version)
+    assert undone.status_code == 200, undone.text
+    # As if it had been kept there, too: by a transaction of before, or in another's words.
+    await owner.execute("UPDATE changes SET reason = 'Kusnadi pergi' WHERE entity_id = $1", UUID(row["id"]))
+    async with owner.transaction():
+        await owner.execute("SELECT app.enter_system('test', NULL)")
+        assert await owner.fetchval("SELECT app.erase_subject($1, NULL, now())", UUID(stays["id"]))
+    kept = [change["reason"] for change in await owner.fetch("SELECT reason FROM changes WHERE reason IS NOT NULL")]
+    assert [reason for reason in kept if "Kusnadi" in reason] == []
+    assert "(dihapus) pergi" in kept
+
+
+async def test_nobody_is_told_what_a_family_was_before_they_joined(as_, owner):
+    tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    head, late = await people(tksk, 2, nik=None, nik_status="none", ppks_categories=[])
+    members = [joining(head, "head_of_family", joined_on="2020-01-01"), joining(late, "other", joined_on="2025-01-01")]
+    row = await add_family(tksk, *members)
+    days = ("2023-01-01", "2024-01-01", "2026-01-01")
+    for day, decile in zip(days, (1, 2, 3), strict=True):
+        await add_snapshot(office, row, dated_on=day, decile=decile)
+    for until in (date(2024, 6, 30), date(2025, 1, 1), None):
+        await owner.execute(
+            "INSERT INTO ppks_assessments (id, version, region_code, category, unit, family_id, since, until, "
+            "assessed_on, status) VALUES (gen_random_uuid(), 1, $1, 'fakir_miskin', 'family', $2, '2023-01-01', $3, "
+            "'2023-01-01', CASE WHEN $3::date IS NULL THEN 'active' ELSE 'closed' END)",
+            SRENGSEM,
+            UUID(row["id"]),
+            until,
+        )
+    # What was in force on the day of joining is theirs.
+    for someone, deciles, spans in ((head, [1, 2, 3], 3), (late, [2, 3], 2)):
+        told = (await tksk.get(f"/v1/beneficiaries/{someone['id']}/statement")).json()
+        assert [each["decile"] for each in told["families"][0]["deciles"]] == deciles
+        assert len(told["assessments"]) == spans
+        events = (await tksk.get(f"/v1/beneficiaries/{someone['id']}/timeline?kind=decile")).json()["items"]
+        assert sorted(event["facts"]["decile"] for event in events) == deciles
 
 
 async def test_the_statement_tells_a_person_of_their_families(as_, owner):

@@ -1,6 +1,7 @@
 """The life of an identity: numbers that come later, papers that disagree, names of every kind, and deaths."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -360,6 +361,27 @@ async def test_names_on_papers_are_noted_warned_of_and_withdrawn(as_, owner):
     assert code_of(again) == "transition_refused"
     read = "SELECT count(*) FROM access_log WHERE operation = 'list_document_names' AND $1 = ANY (subject_ids)"
     assert await owner.fetchval(read, someone["id"]) == 1
+
+
+async def test_nobody_is_born_after_they_died(as_):
+    clerk = await as_("village_clerk", SRENGSEM)
+    url = f"{URL}/{(await nameless(clerk))['id']}"
+    assert (await clerk.act(f"{url}/deceased", DEATH)).status_code == 200
+    after = await clerk.patch(url, json={"birth_date": "2026-11-02"}, headers={"If-Match": '"v2"'})
+    assert errors_of(after) == [("/birth_date", "after_death")]
+    same = await clerk.patch(url, json={"birth_date": DEATH["died_on"]}, headers={"If-Match": '"v2"'})
+    assert same.status_code == 200, same.text
+
+
+async def test_the_id_of_a_name_belongs_to_the_person_it_was_sent_for(as_):
+    """The body does not say whose name it is; the address does."""
+    clerk = await as_("village_clerk", SRENGSEM)
+    one, other = [f"{URL}/{(await nameless(clerk))['id']}/document-names" for _ in range(2)]
+    body = {"id": str(uuid4()), "document": "passport", "name": "Siti Rahma"}
+    answers = [await clerk.post(url, json=body) for url in (one, one, other)]
+    assert [answer.status_code for answer in answers] == [201, 200, 409]
+    assert code_of(answers[2]) == "id_in_use"
+    assert (await clerk.get(other)).json()["items"] == []
 
 
 async def test_names_on_papers_stay_inside_the_area_and_go_with_the_person(as_):

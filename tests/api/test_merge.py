@@ -5,10 +5,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import pytest
+
 from architecture.world import activity, attached
-from helpers import AMPENAN, AMPENAN_VILLAGE, SRENGSEM, Caller, add_person, code_of, nik
+from helpers import AMPENAN, AMPENAN_VILLAGE, PANJANG, SRENGSEM, Caller, add_person, code_of, nik
 from sktm_flow import URL as SKTM
 from sktm_flow import Offices, add_visit, application, draft, issued, offices, ok
+from tksk_api.domain.retention.service import schedule
 
 URL = "/v1/beneficiaries"
 REASON = "Orang yang sama, dicatat dua kali"
@@ -602,3 +606,297 @@ async def test_every_column_that_names_people_is_moved(owner):
     )
     listed = {tuple(row) for row in await owner.fetch("SELECT in_table, in_column FROM app.person_columns()")}
     assert {tuple(row) for row in found} - stays_with == listed
+
+
+# ---- taking back, after all that happened since ----------------------------------------------------------------------
+
+
+async def _named_at(owner: Any, activity_id: str) -> list[str]:
+    return [
+        str(p) for p in await owner.fetchval("SELECT beneficiary_ids FROM activities WHERE id = $1", UUID(activity_id))
+    ]
+
+
+async def _dependants(owner: Any, key: str) -> list[str]:
+    return [str(p) for p in await owner.fetchval("SELECT dependants FROM sktm_applications WHERE id = $1", UUID(key))]
+
+
+async def _at_one_activity(team: Offices, *people: dict[str, Any]) -> str:
+    shared = activity(people[0]["id"]) | {
+        "beneficiary_ids": [person["id"] for person in people],
+        "headcount": {"male": 0, "female": len(people), "children": 0, "disabled": 0},
+    }
+    answer = await team.tksk.post("/v1/activities", json=shared)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+async def test_who_was_at_an_activity_is_right_in_whatever_order_merges_are_taken_back(as_, owner, order):
+    team = await offices(as_)
+    first, second = await twins(team.clerk)
+    third = await add_person(team.clerk, nik=None, nik_status="none")
+    both = await _at_one_activity(team, first, third)
+    everybody = await _at_one_activity(team, third, first, second)
+    await merged(team.tksk, first, second)
+    await merged(team.tksk, second, third)
+    assert await _named_at(owner, both) == await _named_at(owner, everybody) == [third["id"]]
+    one, other = (first, second) if order == "first" else (second, first)
+    await unmerged(team.tksk, one)
+    if order == "first":
+        assert await _named_at(owner, both) == [first["id"], third["id"]]
+    await unmerged(team.tksk, other)
+    assert await _named_at(owner, both) == [first["id"], third["id"]]
+    assert await _named_at(owner, everybody) == [third["id"], first["id"], second["id"]]
+
+
+async def test_of_two_merged_into_one_each_comes_back_to_what_was_written_since(as_, owner):
+    team = await offices(as_)
+    first, stays = await twins(team.clerk)
+    fourth = await add_person(team.clerk, nik=None, nik_status="none")
+    logged = await _at_one_activity(team, first)
+    await merged(team.tksk, first, stays)
+    await owner.execute(
+        "UPDATE activities SET beneficiary_ids = beneficiary_ids || $2::uuid WHERE id = $1",
+        UUID(logged),
+        UUID(fourth["id"]),
+    )
+    await merged(team.tksk, fourth, stays)
+    assert await _named_at(owner, logged) == [stays["id"]]
+    await unmerged(team.tksk, first)
+    assert await _named_at(owner, logged) == [first["id"], stays["id"]]
+    await unmerged(team.tksk, fourth)
+    assert await _named_at(owner, logged) == [first["id"], fourth["id"]]
+
+
+async def test_a_dependant_comes_back_beside_those_named_since(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    other = await add_person(team.clerk, nik=None, nik_status="none", full_name="Budi Hartono")
+    running = await draft(team, stays, dependants=[goes["id"]])
+    await merged(team.tksk, goes, stays)
+    now = ok(await team.clerk.get(f"{SKTM}/{running['id']}"))
+    assert now["dependants"] == []
+    named = await team.clerk.patch(
+        f"{SKTM}/{running['id']}",
+        json={"dependants": [other["id"]]},
+        headers={"If-Match": f'"v{now["version"]}"'},
+    )
+    assert named.status_code == 200, named.text
+    await unmerged(team.tksk, goes)
+    assert await _dependants(owner, running["id"]) == [goes["id"], other["id"]]
+    # Who was struck off since does not come back.
+    await merged(team.tksk, other, goes)
+    now = ok(await team.clerk.get(f"{SKTM}/{running['id']}"))
+    struck = await team.clerk.patch(
+        f"{SKTM}/{running['id']}", json={"dependants": []}, headers={"If-Match": f'"v{now["version"]}"'}
+    )
+    assert struck.status_code == 200, struck.text
+    await unmerged(team.tksk, other)
+    assert await _dependants(owner, running["id"]) == []
+
+
+async def test_an_applicant_and_their_dependant_divide_through_a_chain(as_, owner):
+    team = await offices(as_)
+    first, second = await twins(team.clerk)
+    third = await add_person(team.clerk, nik=None, nik_status="none")
+    running = await draft(team, first, dependants=[second["id"]])
+    await merged(team.tksk, first, second)
+    assert await _dependants(owner, running["id"]) == []
+    await merged(team.tksk, second, third)
+    await unmerged(team.tksk, first)
+    assert (await whose(owner, {"it": running["id"]}))["it"] == [first["id"], third["id"]]
+    await unmerged(team.tksk, second)
+    assert (await whose(owner, {"it": running["id"]}))["it"] == [first["id"], second["id"]]
+
+
+async def test_nobody_becomes_the_dependant_of_their_own_letter(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    running = await draft(team, goes, dependants=[stays["id"]])
+    await merged(team.tksk, goes, stays)
+    assert await _dependants(owner, running["id"]) == []
+    ok(await team.clerk.act(f"{SKTM}/{running['id']}/submit"))
+    documents = [{"kind": kind, "status": "ok"} for kind in ("cover_letter", "ktp", "family_card", "school_letter")]
+    ok(await team.clerk.act(f"{SKTM}/{running['id']}/check", {"documents": documents}))
+    visit = await add_visit(owner, stays["id"], team.tksk.user_id)
+    ok(await team.tksk.act(f"{SKTM}/{running['id']}/verify", {"visit_id": visit, "recommendation": "Layak"}))
+    ok(await team.head.act(f"{SKTM}/{running['id']}/sign"))
+    await unmerged(team.tksk, goes)
+    assert (await whose(owner, {"letter": running["id"]}))["letter"] == [stays["id"]]
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(
+            "UPDATE sktm_applications SET dependants = ARRAY[beneficiary_id] WHERE id = $1", UUID(running["id"])
+        )
+
+
+async def test_what_was_decided_about_pairs_survives_a_merge_taken_back(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.tksk)
+    third = await add_person(team.tksk, nik=None, nik_status="belum_rekam", full_name="St. Rahmawaty")
+
+    async def pair(*people: dict[str, Any]) -> dict[str, Any]:
+        wanted = {person["id"] for person in people}
+        listed = (await team.tksk.get("/v1/duplicates")).json()["items"]
+        [found] = [item for item in listed if set(item["beneficiary_ids"]) == wanted]
+        return dict(found)
+
+    # That of the one that stands and the third comes from the merge alone.
+    await owner.execute("DELETE FROM duplicate_candidates WHERE id = $1", UUID((await pair(stays, third))["id"]))
+    two = await pair(goes, stays)
+    ok(await team.clerk.act(f"/v1/duplicates/{two['id']}/dismiss", {"reason": "Saudara kembar, dua orang"}))
+    before = await pair(goes, stays)
+    await merged(team.tksk, goes, stays)
+    assert (await pair(goes, stays))["status"] == "merged"
+    handed_on = await pair(stays, third)
+    assert handed_on["status"] == "open"
+    ok(await team.clerk.act(f"/v1/duplicates/{handed_on['id']}/dismiss", {"reason": "Tetangga, bukan satu orang"}))
+    await unmerged(team.tksk, goes)
+    after = await pair(goes, stays)
+    for name in ("status", "reason", "decided_by", "decided_at", "merge_id"):
+        assert after[name] == before[name], name
+    assert (after["status"], after["reason"]) == ("dismissed", "Saudara kembar, dua orang")
+    assert (await pair(goes, third))["status"] == "open"
+    kept = await pair(stays, third)
+    assert (kept["status"], kept["reason"]) == ("dismissed", "Tetangga, bukan satu orang")
+
+
+async def test_a_merge_taken_back_stays_where_it_happened(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    secret = "Dua kali dicatat oleh Ibu Ratna"
+    await merged(team.tksk, goes, stays, reason=secret)
+    await unmerged(team.tksk, goes)
+    stood = ok(await team.clerk.get(f"{URL}/{stays['id']}"))
+    away = {"village_code": AMPENAN_VILLAGE, "reason": "Ikut anak"}
+    assert (await team.clerk.act(f"{URL}/{stays['id']}/move", away, version=stood["version"])).status_code == 200
+    [row] = (await team.clerk.get(f"{URL}/{goes['id']}/merges")).json()["items"]
+    assert (row["merged_id"], row["into_id"], row["reason"], row["undo_reason"]) == (goes["id"], None, None, None)
+    assert row["beneficiary_ids"] == [goes["id"]]
+    told = await team.clerk.get(f"{URL}/{goes['id']}/timeline")
+    assert told.status_code == 200
+    assert {"merged", "unmerged"} <= {entry["code"] for entry in told.json()["items"]}
+    assert stays["id"] not in told.text
+    assert secret not in told.text
+    there = await as_("tksk", AMPENAN)
+    assert (await there.get(f"{URL}/{stays['id']}/merges")).json()["items"] == []
+    assert goes["id"] not in (await there.get(f"{URL}/{stays['id']}/timeline")).text
+    [row] = (await team.dinsos.get(f"{URL}/{goes['id']}/merges")).json()["items"]
+    assert (row["into_id"], row["reason"]) == (None, None)
+
+
+async def test_a_family_whose_member_goes_has_another_version(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    made = await team.clerk.post(
+        "/v1/families",
+        json={
+            "village_code": SRENGSEM,
+            "address": {"street": "Jl. Melati 3"},
+            "members": [{"beneficiary_id": goes["id"], "relationship": "head_of_family"}],
+        },
+    )
+    assert made.status_code == 201, made.text
+    versions = [made.json()["version"]]
+    for step in (merged(team.tksk, goes, stays), unmerged(team.tksk, goes)):
+        await step
+        versions.append(ok(await team.clerk.get(f"/v1/families/{made.json()['id']}"))["version"])
+    assert versions == sorted(set(versions))
+
+
+# ---- what is asked and what ends meanwhile ---------------------------------------------------------------------------
+
+
+async def test_a_request_that_waits_for_a_merge_is_told_of_it(as_, owner):
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    asked = {
+        "beneficiary_id": goes["id"],
+        "kind": "restriction",
+        "reason": "Data dipersoalkan",
+        "requested_by": "self",
+        "received_on": "2026-11-02",
+    }
+    async with owner.transaction():
+        await owner.execute("SELECT 1 FROM beneficiaries WHERE id = $1 FOR UPDATE", UUID(goes["id"]))
+        waiting = asyncio.create_task(team.clerk.post("/v1/privacy-requests", json=asked))
+        await asyncio.sleep(0.5)
+        await owner.execute(
+            "UPDATE beneficiaries SET merged_into = $2, deleted_at = now() WHERE id = $1",
+            UUID(goes["id"]),
+            UUID(stays["id"]),
+        )
+    answer = await waiting
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "merged_person"), answer.text
+    assert await owner.fetchval("SELECT count(*) FROM privacy_requests") == 0
+    # Whatever path it takes.
+    with pytest.raises(asyncpg.CheckViolationError, match="merged"):
+        await owner.execute(
+            "INSERT INTO privacy_requests (id, version, region_code, beneficiary_id, kind, reason, requested_by, "
+            "received_on, status) VALUES (gen_random_uuid(), 1, $2, $1, 'restriction', 'x', 'self', now(), 'received')",
+            UUID(goes["id"]),
+            SRENGSEM,
+        )
+
+
+@pytest.mark.parametrize("chained", [False, True])
+async def test_an_erasure_reaches_whom_the_person_was_merged_with(as_, owner, chained):
+    team = await offices(as_)
+    goes = await add_person(team.clerk, full_name="Zulaikha Maharani", phone="081399887766", notes="Sakit menahun")
+    stays = await add_person(team.clerk, nik=None, nik_status="none", family_card_number=None)
+    last = await add_person(team.clerk, nik=None, nik_status="none", full_name="Siti Rohmah")
+    taken = ["phone", "notes"]
+    full = await merged(team.tksk, goes, stays, reason="Zulaikha Maharani dicatat dua kali", take=taken)
+    changed = await team.clerk.patch(
+        f"{URL}/{stays['id']}", json={"notes": "Milik sendiri"}, headers={"If-Match": f'"v{full["version"]}"'}
+    )
+    assert changed.status_code == 200
+    if chained:
+        await merged(team.tksk, stays, last, reason="Zulaikha Maharani untuk ketiga kali", take=["phone"])
+    await unmerged(team.tksk, goes)
+    await owner.execute("UPDATE visits SET status = 'cancelled'")
+    asked = {
+        "beneficiary_id": goes["id"],
+        "kind": "erasure",
+        "reason": "Permintaan di loket",
+        "requested_by": "self",
+        "received_on": "2026-11-02",
+    }
+    wish = (await team.clerk.post("/v1/privacy-requests", json=asked)).json()
+    ok(await team.dinsos.act(f"/v1/privacy-requests/{wish['id']}/fulfil", {}))
+    for column in ("fields::text", "reason"):
+        for word in ("%zulaikha%", "%81399887766%", "%sakit menahun%"):
+            left = await owner.fetch(f"SELECT entity, fields, reason FROM changes WHERE {column} ILIKE $1", word)
+            assert left == [], word
+    # What is the other's own stays.
+    assert await owner.fetchval("SELECT count(*) FROM changes WHERE fields::text LIKE '%Milik sendiri%'") >= 1
+    assert await owner.fetchval("SELECT count(*) FROM merges WHERE moved::text ILIKE '%zulaikha%'") == 0
+
+
+async def test_the_years_do_not_end_what_was_merged(as_, owner):
+    """Not by itself: it goes with the record that stands, as the schedule says."""
+    team = await offices(as_)
+    goes, stays = await twins(team.clerk)
+    withdrawn = await add_person(team.clerk)
+    await merged(team.tksk, goes, stays)
+    await owner.execute(
+        "UPDATE beneficiaries SET deleted_at = now() - interval '3 years' WHERE id = ANY ($1)",
+        [UUID(goes["id"]), UUID(withdrawn["id"])],
+    )
+    [ends] = [item for item in schedule() if item.name == "withdrawn_registrations"]
+    rows = await owner.fetch(f"SELECT id FROM {ends.table} WHERE {ends.due}")
+    assert [str(row["id"]) for row in rows] == [withdrawn["id"]]
+
+
+async def test_lists_asked_for_by_the_id_that_was_merged_are_those_of_the_one_that_stands(as_):
+    tksk = await as_("tksk", PANJANG)
+    goes, stays = await twins(tksk)
+    name = {"document": "passport", "name": "Sti Rahma"}
+    assert (await tksk.post(f"{URL}/{goes['id']}/document-names", json=name)).status_code == 201
+    visit = {"beneficiary_id": goes["id"], "visited_on": "2026-11-02"}
+    assert (await tksk.post("/v1/visits", json=visit)).status_code == 201
+    await merged(tksk, goes, stays)
+    for key in (goes["id"], stays["id"]):
+        for url in (f"{URL}/{key}/document-names", f"/v1/visits?beneficiary_id={key}"):
+            [item] = ok(await tksk.get(url))["items"]
+            assert item["beneficiary_id"] == stays["id"]

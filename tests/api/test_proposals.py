@@ -402,3 +402,34 @@ async def test_a_merge_leaves_open_proposals_behind_and_orders_the_visits_anew(a
     assert states == {"Metro": "open", "Kalianda": "outdated"}
     now = {visit["id"]: visit["superseded_by"] for visit in (await tksk.get("/v1/visits")).json()["items"]}
     assert now == {older["id"]: newer["id"], newer["id"]: None}
+
+
+async def test_a_name_that_is_none_never_becomes_a_proposal(as_):
+    """What the register would not take, the visit does not take either: nobody could accept it."""
+    tksk = await as_("tksk", PANJANG)
+    someone = await add_person(tksk)
+    planned = await tksk.post("/v1/visits", json={"beneficiary_id": someone["id"], "visited_on": day()})
+    body = {"outcome": "met", "finding": "eligible", "register_differs": {"full_name": "Siti 😀 Rahma"}}
+    answer = await tksk.act(f"/v1/visits/{planned.json()['id']}/complete", body)
+    assert refused(answer) == ("/register_differs/full_name", "name_symbols")
+
+
+@pytest.mark.parametrize(
+    ("field", "differs", "kept", "code"),
+    [
+        ("full_name", {"full_name": "Siti Rahma"}, "Siti 😀 Rahma", "name_symbols"),
+        ("phone", {"phone": "081234567890"}, "12", "phone_format"),
+        ("deceased_on", {"deceased_on": day(-1)}, "1700-01-01", "too_old"),
+    ],
+)
+async def test_a_value_that_is_taken_no_more_is_refused_and_can_be_rejected(as_, owner, field, differs, kept, code):
+    """Proposals outlive the rules they were written under."""
+    tksk = await as_("tksk", PANJANG)
+    someone = await add_person(tksk)
+    url = f"{URL}/{(await proposed(tksk, someone, differs))['id']}"
+    await owner.execute("UPDATE proposals SET proposed_value = to_jsonb($1::text) WHERE field = $2", kept, field)
+    assert refused(await tksk.act(f"{url}/accept", {})) == ("/proposed_value", code)
+    assert (await tksk.get(url)).json()["status"] == "open"
+    answer = await tksk.act(f"{url}/reject", {"reason": "Salah tulis"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "rejected")
+    assert (await registered(tksk, someone))["version"] == 1

@@ -149,6 +149,18 @@ async def test_what_happened_elsewhere_stays_with_the_office_there(as_):
     assert code_of(await (await as_("tksk", AMPENAN)).get(f"{url}/timeline")) == "not_found"
 
 
+async def test_no_correction_hides_behind_the_request_of_a_step(as_):
+    """The id of a request is the client's own choice: what belongs together is what one transaction wrote."""
+    clerk = await as_("village_clerk", SRENGSEM)
+    person = await registered(clerk)
+    url, same = f"/v1/beneficiaries/{person['id']}", {"X-Request-ID": str(uuid4())}
+    verified = await clerk.post(f"{url}/verify-nik", json={"document": "ktp"}, headers={"If-Match": '"v1"', **same})
+    assert verified.status_code == 200, verified.text
+    patched = await clerk.patch(url, json={"phone": "081234567890"}, headers={"If-Match": '"v2"', **same})
+    assert patched.status_code == 200, patched.text
+    assert codes_in(await timeline(clerk, person["id"])) == ["corrected", "person_verify_nik", "registered"]
+
+
 async def test_a_grant_shows_the_person_but_not_what_offices_did(as_):
     clerk, stranger = await as_("village_clerk", SRENGSEM), await as_("tksk", AMPENAN)
     number = nik()

@@ -209,14 +209,15 @@ def scans(plan: dict[str, Any]) -> Iterator[str]:
         yield from scans(child)
 
 
-async def scans_of(connection: asyncpg.Connection, resource: Resource, scope: RegionScope) -> set[str]:
-    request = PageRequest(50, resource.default_sort, {})
+async def scans_of(connection: asyncpg.Connection, resource: Resource, scope: RegionScope, **filters: Any) -> set[str]:
+    request = PageRequest(50, resource.default_sort, filters)
     compiled = resource.compiled(
-        ("plan", scope.shape),
+        ("plan", scope.shape, *filters),
         lambda: resource.select_page(scope, request, admitted=True),
         wrap=wrap_of(resource, one=False),
     )
-    arguments = compiled.arguments({"limit": 50, **dict(scope.parameters())})
+    chosen = {f"filter_{name}": value for name, value in filters.items()}
+    arguments = compiled.arguments({"limit": 50, **dict(scope.parameters()), **chosen})
     admission = Admission(uuid4(), ("tksk",), "x", uuid4(), "x")
     plan = await connection.fetchval(
         f"EXPLAIN (FORMAT JSON) {compiled.sql}",
@@ -252,6 +253,37 @@ async def test_lists_of_a_district_and_of_a_village_use_their_index_under_the_po
         for table, resource in lists.items():
             found = await scans_of(app_role, resource, NATIONAL)
             assert not any(index.startswith(f"ix_{table}_district") for index in found), found
+    finally:
+        await app_role.close()
+        await owner.close()
+
+
+async def test_pairs_are_found_by_what_is_asked_and_not_by_walking_the_area(scratch, cluster):
+    """A province has very many: a page of them is read in its order, those of one person by that person."""
+    upgrade(scratch)
+    import_models()
+    pairs = next(fresh(resource) for resource in RESOURCES.values() if resource.table.name == "duplicate_candidates")
+    table = pairs.table.name
+    owner = await asyncpg.connect(scratch)
+    await owner.execute("SET session_replication_role = replica")
+    await fill(owner, table, 6000)
+    await owner.execute(
+        f"UPDATE {table} SET other_region_code = region_code, region_code = "
+        "CASE WHEN random() < 0.7 THEN '18.71.04.1002' ELSE region_code END"
+    )
+    await owner.execute(f"VACUUM ANALYZE {table}")
+    app_role = await asyncpg.connect(cluster.url(scratch.rsplit("/", 1)[1], "tksk_app", "test"))
+    ordered, of_person = {f"ix_{table}_created_at"}, {f"uq_{table}_pair", f"ix_{table}_high_id"}
+    try:
+        for region in ("18", PANJANG, SRENGSEM):
+            scope = RegionScope((region,))
+            found = await scans_of(app_role, pairs, scope)
+            assert {name for name in found if table in name} == ordered, (region, found)
+            found = await scans_of(app_role, pairs, scope, person=uuid4())
+            assert {name for name in found if table in name} == of_person, (region, found)
+        few = await scans_of(app_role, pairs, RegionScope((AMPENAN,)))
+        halves = {f"ix_{table}_district_code", f"ix_{table}_other_district_code"}
+        assert {name for name in few if table in name} <= halves
     finally:
         await app_role.close()
         await owner.close()

@@ -26,10 +26,12 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     func,
     literal_column,
     not_,
     select,
+    table,
     tuple_,
     union_all,
 )
@@ -50,6 +52,16 @@ _ADMIT_ARGUMENTS = 12  # the nine of app.enter, then the scope the statement was
 def _without_null(people: ColumnElement[Any]) -> ColumnElement[Any]:
     """A row may be about nobody, as the photo of an activity is."""
     return func.array_remove(people, literal_column("NULL"))
+
+
+def _asked(name: str) -> ColumnElement[Any]:
+    """The value of a filter; a person who was merged is asked for by the id that stands, under which all of it is."""
+    if name != "beneficiary_id":
+        return bindparam(f"filter_{name}")
+    value = bindparam(f"filter_{name}", type_=Uuid)
+    people = table("beneficiaries", column("id", Uuid), column("merged_into", Uuid)).alias("asked_for")
+    merged_into = select(people.c.merged_into).where(people.c.id == value).scalar_subquery()
+    return select(func.coalesce(merged_into, value)).scalar_subquery()
 
 
 @dataclass(frozen=True)
@@ -220,7 +232,7 @@ class Resource:
         expressions = {label.name: label.element for label in self.projection()}
         keys = [expressions[name] for name in names]
         for name in sorted(request.filters):
-            rows = rows.where(self.filters[name](bindparam(f"filter_{name}")))
+            rows = rows.where(self.filters[name](_asked(name)))
         if request.after is not None:
             bound = tuple_(*(bindparam(f"after_{i}", type_=key.type) for i, key in enumerate(keys)))
             position = tuple_(*keys)

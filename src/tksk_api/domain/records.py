@@ -37,20 +37,27 @@ def keyring_of(session: AsyncSession) -> Keyring:
 
 
 async def create_once(
-    session: AsyncSession, resource: Resource, body: BaseModel, row_type: type[R], build: Callable[[], R]
+    session: AsyncSession,
+    resource: Resource,
+    body: BaseModel,
+    row_type: type[R],
+    build: Callable[[], R],
+    *,
+    below: UUID | None = None,
 ) -> Stored:
     """Insert the row, or answer with the stored one when the client repeats its own id and content.
 
-    Raises id_in_use when the id belongs to other content, here or outside the caller's scope.
+    `below` is the key of the path, where the row belongs to another: the body alone does not say to which. Raises
+    id_in_use when the id belongs to other content, here or outside the caller's scope.
     """
-    before = await created_before(session, resource, body, row_type)
+    before = await created_before(session, resource, body, row_type, below)
     if before is not None:
         return before
     row = build()
     wanted: UUID | None = getattr(body, "id", None)
     if wanted is not None:
         row.id = wanted
-    row.create_digest = _create_digest(session, body)
+    row.create_digest = _create_digest(session, body, below)
     row.created_by = principal_of(session).user_id
     row.version = 1
     refuse_outside(scope_of(session), row)
@@ -58,9 +65,12 @@ async def create_once(
 
 
 async def created_before(
-    session: AsyncSession, resource: Resource, body: BaseModel, row_type: type[R]
+    session: AsyncSession, resource: Resource, body: BaseModel, row_type: type[R], below: UUID | None = None
 ) -> Stored | None:
-    """The row of an earlier, equal request with the client's own id. Raises id_in_use when the content differs."""
+    """The row of an earlier, equal request with the client's own id, below the same row where it is below one.
+
+    Raises id_in_use when the content differs.
+    """
     wanted: UUID | None = getattr(body, "id", None)
     if wanted is None:
         return None
@@ -71,14 +81,16 @@ async def created_before(
     found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
     if found is None:
         return None
-    if found.create_digest is None or bytes(found.create_digest) != _create_digest(session, body):
+    if found.create_digest is None or bytes(found.create_digest) != _create_digest(session, body, below):
         raise DomainError("id_in_use")
     return await resource.stored(session, wanted)
 
 
-def _create_digest(session: AsyncSession, body: BaseModel) -> bytes:
-    content = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
-    return keyring_of(session).mac("create", content)
+def _create_digest(session: AsyncSession, body: BaseModel, below: UUID | None) -> bytes:
+    content: Any = body.model_dump(mode="json")
+    if below is not None:
+        content = [str(below), content]
+    return keyring_of(session).mac("create", json.dumps(content, sort_keys=True).encode())
 
 
 async def load(

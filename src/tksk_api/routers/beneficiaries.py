@@ -73,7 +73,8 @@ async def create_beneficiary(
 
     A client that was offline may send its own `id`; the same id with the same content again answers 200. Each NIK that
     turns out to be registered outside your area counts like a question to `exists`; when those are used up, so are
-    registrations with a NIK until `Retry-After`.
+    registrations with a NIK until `Retry-After`. So does each warning that somebody outside your area may be the same
+    person; when those are used up the person is registered without it, and the pair is left to the office above both.
     """
     stored = await intake.register(session, house.reads, body, house.settings.exists_per_hour)
     return reply(session, request, stored)
@@ -140,10 +141,16 @@ async def get_beneficiary(reader: ReaderDep, id: UUID, as_of: Annotated[AsOf | N
     summary="Correct a person's data",
 )
 async def update_beneficiary(
-    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: BeneficiaryUpdate
+    session: SessionDep, house: HouseDep, request: Request, *, id: UUID, version: IfMatch, body: BeneficiaryUpdate
 ) -> Response:
-    """Merge patch: null clears, missing keeps. Village and NIK change by their own actions."""
-    return reply(session, request, await intake.correct(session, id, version, body))
+    """Merge patch: null clears, missing keeps. Village and NIK change by their own actions.
+
+    Each new pair with somebody outside your area counts like a question to `exists`, as at the registration.
+    """
+    per_hour = house.settings.exists_per_hour
+    return reply(
+        session, request, await intake.correct(session, house.reads, id, version, body, exists_per_hour=per_hour)
+    )
 
 
 @router.delete(
@@ -174,9 +181,9 @@ async def reveal_beneficiary(session: SessionDep, house: HouseDep, id: UUID, bod
 @router.post(
     "/beneficiaries/{id}/move", permission=Permission.BENEFICIARY_MOVE, response_model=Moved, summary="Record a move"
 )
-async def move_beneficiary(session: SessionDep, id: UUID, version: IfMatch, body: Move) -> Response:
+async def move_beneficiary(session: SessionDep, house: HouseDep, id: UUID, version: IfMatch, body: Move) -> Response:
     """The person lives in another village now. If it lies outside your area you no longer see them."""
-    moved = await intake.move(session, id, version, body)
+    moved = await intake.move(session, house.reads, id, version, body, exists_per_hour=house.settings.exists_per_hour)
     headers = {**PRIVATE, "ETag": f'"v{moved.version}"'}
     return keep(session, Response(moved.model_dump_json(), headers=headers, media_type="application/json"))
 

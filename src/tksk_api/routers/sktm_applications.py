@@ -198,7 +198,8 @@ async def sign_sktm_application(
 ) -> Response:
     """The region's signatories sign in order; the last signature gives the letter its number. Nobody who created,
     checked or verified the application may sign it."""
-    stored = await issue.sign(session, id, version, render_letter, house.settings.public_url, house.letter_keys)
+    url, keys = house.settings.public_url, house.letter_keys
+    stored = await issue.sign(session, id, version, render_letter, public_url=url, letter_keys=keys)
     return reply(session, request, stored)
 
 

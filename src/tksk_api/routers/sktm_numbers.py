@@ -10,9 +10,9 @@ from tksk_api.domain.sktm_numbers import service
 from tksk_api.domain.sktm_numbers.reads import SKTM_NUMBERS
 from tksk_api.domain.sktm_numbers.schemas import (
     NumberRead,
+    NumberStatus,
     NumbersVoid,
     NumbersVoided,
-    NumberStatus,
     Series,
     Year,
 )

@@ -14,7 +14,7 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, reply, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Day, REGION_PATTERN, RegionCode
+from tksk_api.types import REGION_PATTERN, Day, RegionCode
 
 router = Router("sktm-policies")
 Code = Annotated[str, Path(pattern=REGION_PATTERN, max_length=13, examples=["18.71"])]
@@ -70,6 +70,7 @@ async def put_sktm_policy(
     if_match: Annotated[str | None, Header(alias="If-Match", description="Needed once the region has a policy")] = None,
 ) -> Response:
     """Replaces the region's own settings from `effective_from` on; those before stay on record. Applications already
-    submitted keep the policy they were submitted under. Once the region has settings, send its version in `If-Match`."""
+    submitted keep the policy they were submitted under. Once the region has settings, send its version in `If-Match`.
+    """
     version = required_version(if_match) if if_match is not None else None
     return reply(session, request, await service.put(session, region_code, version, body))

@@ -12,32 +12,27 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     Column,
     ColumnElement,
-    Date,
     DateTime,
     FromClause,
     Integer,
     Text,
-    Uuid,
     and_,
     bindparam,
     case,
     cast,
-    column,
     func,
     literal_column,
     or_,
     select,
-    table,
     true,
 )
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from tksk_api.database.reads import NEWEST_FIRST, Gathered, Resource
 from tksk_api.domain.audit.schemas import Moment
-from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, SENSITIVE_SHOWN, TABLE, survivor_of
+from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, SENSITIVE_SHOWN, TABLE
 from tksk_api.domain.beneficiaries.schemas import BeneficiaryAsOf
 from tksk_api.types import PastDate
 
@@ -77,15 +72,6 @@ def _then(expression: Any) -> Any:
     return replacement_traverse(expression, {}, replaced)
 
 
-# Above this package: assessments know people, people do not know them. Their own row policy hides the sensitive ones.
-_ASSESSMENTS = table(
-    "ppks_assessments",
-    column("beneficiary_id", Uuid),
-    column("category", Text),
-    column("sensitive", Boolean),
-    column("created_at", DateTime(timezone=True)),
-    column("until", Date),
-)
 _NONE = literal_column("'{}'::text[]", ARRAY(Text))
 _UNKNOWN = literal_column("was.unknown", ARRAY(Text()))
 _STATUS_WITH_NIK: list[Any] = [literal_column("'verified'"), literal_column("'unverified'")]
@@ -103,18 +89,9 @@ def _source(moment: ColumnElement[Any]) -> FromClause:
 
 
 def _categories(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The ordinary ones as the row had them, and of the sensitive ones those assessed by then, for those who may."""
-    sensitive = (
-        select(func.array_agg(_ASSESSMENTS.c.category))
-        .where(
-            _ASSESSMENTS.c.beneficiary_id == TABLE.c.id,
-            _ASSESSMENTS.c.sensitive,
-            _ASSESSMENTS.c.created_at <= moment,
-            or_(_ASSESSMENTS.c.until.is_(None), _ASSESSMENTS.c.until > cast(moment, Date)),
-        )
-        .scalar_subquery()
-    )
-    codes: ColumnElement[Any] = _then(TABLE.c.ppks_categories).concat(func.coalesce(sensitive, _NONE))
+    """The ordinary ones as the row had them, and the sensitive ones as their history has them, for those who may."""
+    sensitive = func.app.sensitive_at(TABLE.c.id, moment, type_=ARRAY(Text()))
+    codes: ColumnElement[Any] = _then(TABLE.c.ppks_categories).concat(sensitive)
     return codes
 
 
@@ -144,16 +121,34 @@ def _columns(moment: ColumnElement[Any]) -> dict[str, Any]:
     }
 
 
+# Registered now, or merged since: then they were a record of their own. Who was withdrawn was registered wrongly.
+_WAS_THERE = or_(
+    TABLE.c.deleted_at.is_(None), and_(TABLE.c.merged_into.is_not(None), _then(TABLE.c.deleted_at).is_(None))
+)
+
+
+def _stood_for(asked: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The record that stood for the asked one then: itself, when it was merged only later."""
+    return select(func.app.stood_for(asked, _at_place_of(asked))).scalar_subquery()
+
+
+def _at_place_of(asked: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The moment by the clock of where the asked record lies, which is where the one that stands lies."""
+    other = TABLE.alias("asked")
+    place = select(other.c.region_code).where(other.c.id == asked).scalar_subquery()
+    return func.app.moment_of(bindparam("as_of", type_=Text()), place, type_=DateTime(timezone=True))
+
+
 _AT = func.app.moment_of(bindparam("as_of", type_=Text()), TABLE.c.region_code, type_=DateTime(timezone=True))
 PERSON_AS_OF = Resource(
     schema=BeneficiaryAsOf,
     table=TABLE,
     source=_source(_AT),
     columns=_columns(_AT),
-    where=(*BENEFICIARIES.where, TABLE.c.created_at <= _AT),
+    where=(_WAS_THERE, TABLE.c.created_at <= _AT),
     subject="id",
     discloses=SENSITIVE_SHOWN,
-    follow=survivor_of,
+    follow=_stood_for,
 )
 
 # ---- who lived in a village then -------------------------------------------------------------------------------------
@@ -170,7 +165,7 @@ def _lived_there(*where: ColumnElement[bool]) -> Resource:
         table=TABLE,
         source=_source(_ONCE),
         columns=_columns(_ONCE),
-        where=(*BENEFICIARIES.where, _then(TABLE.c.region_code) == _VILLAGE, *where),
+        where=(_WAS_THERE, _then(TABLE.c.region_code) == _VILLAGE, *where),
         filters={
             "village_code": lambda _: true(),
             "as_of": lambda _: TABLE.c.created_at <= _ONCE,

@@ -14,7 +14,15 @@ from tksk_api.domain.beneficiaries.hints import renewed_warnings
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, DECEASED
 from tksk_api.domain.beneficiaries.schemas import AttachNik, CorrectNik, Death, DeathUndone, VerifyNik
-from tksk_api.domain.beneficiaries.service import EXISTS, HOUR_SECONDS, NIK_IS_UNIQUE, note_verified, seal_nik, taken
+from tksk_api.domain.beneficiaries.service import (
+    EXISTS,
+    HOUR_SECONDS,
+    NIK_IS_UNIQUE,
+    lock_family,
+    note_verified,
+    seal_nik,
+    taken,
+)
 from tksk_api.domain.history.actors import actor_name
 from tksk_api.domain.history.models import Transition
 from tksk_api.domain.history.reasons import give_reason
@@ -101,6 +109,7 @@ async def record_death(session: AsyncSession, key: UUID, version: int, body: Dea
     The database takes them out of their family as of that day. Raises beneficiary_deceased, and invalid_request:
     before_birth, in_future by the day of their village, unknown_code.
     """
+    await lock_family(session, key)
     row = await load(session, Beneficiary, key, version)
     refuse_deceased(row)
     if body.source not in codes("death_sources"):
@@ -160,7 +169,7 @@ async def _change_number(
 
 async def _note(session: AsyncSession, row: Beneficiary, step: _Step, before: str, after: str) -> None:
     """Who did it, on what ground: beside the field-level history, which says why as well."""
-    await give_reason(session, step.note)
+    await give_reason(session, step.note, about=row.id)
     principal = principal_of(session)
     session.add(
         Transition(

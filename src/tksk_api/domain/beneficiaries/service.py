@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import flag_modified
 
 from tksk_api.database.reads import Reader, ReadPool, Stored
 from tksk_api.database.session import principal_of, scope_of
@@ -56,6 +55,17 @@ _IN_USE = text(
     "OR EXISTS (SELECT 1 FROM referrals WHERE beneficiary_id = :id "
     "AND status NOT IN ('rejected', 'cancelled', 'ended'))"
 )
+
+
+class SealedCard(NamedTuple):
+    """A family card number as a record holds it."""
+
+    cipher: bytes | None
+    blind_index: bytes | None
+    last4: str | None
+
+
+_NO_CARD = SealedCard(None, None, None)
 
 
 async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate, exists_per_hour: int) -> Stored:
@@ -113,10 +123,13 @@ async def update(
     A caller who may not see sensitive categories replaces the ordinary ones alone, and so does one who was given the
     ordinary ones alone to decide about (`ordinary_only`).
     """
-    row = await load(session, Beneficiary, key, version)
+    # A sensitive code alone changes nothing in the row: the lock makes a second one wait who replaces them, too.
+    row = await load(session, Beneficiary, key, version, lock="ppks_categories" in patch.model_fields_set)
     refuse_null(patch, "nik_status", "full_name", "birth_date", "sex", "address", "ppks_categories")
     changes = patched(patch)
     _check_codes(changes.get("relationship"), changes.get("ppks_categories") or [])
+    if row.deceased_on is not None and changes.get("birth_date", row.birth_date) > row.deceased_on:
+        raise invalid("/birth_date", "after_death")
     if "nik_status" in changes:
         _change_status(session, row, changes["nik_status"])
     categories = changes.get("ppks_categories")
@@ -136,7 +149,6 @@ async def update(
         region = await require_region(session, row.region_code or "", "/village_code")
         row.warnings = await renewed_warnings(session, row, await full_nik(session, row), region)
     if categories is not None and sees_sensitive(session) and not ordinary_only:
-        flag_modified(row, "ppks_categories")  # a sensitive one alone makes another version too
         await session.flush()
         await set_sensitive(session, key, row.region_code, categories)
     return await save(session, BENEFICIARIES, row)
@@ -145,8 +157,10 @@ async def update(
 async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
     """Take a wrongly registered person off the register; the row and its history are kept.
 
-    Raises still_in_use while an application, a letter or a referral of theirs runs.
+    The database takes them out of their family. Raises still_in_use while an application, a letter or a referral of
+    theirs runs.
     """
+    await lock_family(session, key)
     row = await load(session, Beneficiary, key, version)
     if (await (await session.connection()).execute(_IN_USE, {"id": key})).scalar():
         raise DomainError("still_in_use")
@@ -154,12 +168,18 @@ async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
     await session.flush()
 
 
+async def lock_family(session: AsyncSession, person: UUID) -> None:
+    """Before a change of a person that the database carries on to their family, also to one that the caller does not
+    see: the family first, then its people, as its own actions do. Otherwise two would wait for each other."""
+    await (await session.connection()).execute(select(func.app.lock_family_of(person)))
+
+
 async def move(session: AsyncSession, key: UUID, version: int, body: Move) -> Moved:
     """The person now lives in another village, perhaps beyond the caller's area: then the caller lets go of them."""
     row = await load(session, Beneficiary, key, version)
     _refuse_name(row, body.reason)
     await require_region(session, body.village_code, "/village_code", "village")
-    await give_reason(session, body.reason)
+    await give_reason(session, body.reason, about=row.id)
     address: Mapping[str, Any] = body.address.model_dump() if body.address else {"street": None, "rt": None, "rw": None}
     await (await session.connection()).execute(
         text("SELECT set_config('app.operation', :o, true)"), {"o": "move_beneficiary"}
@@ -307,9 +327,14 @@ def has_card(keyring: Keyring, row: Beneficiary, number: str) -> bool:
 
 def seal_card(vault: Vault, row: Beneficiary, number: str | None) -> None:
     """Put a family card number on a person's record, under their own key; None takes it off."""
-    row.family_card_cipher = vault.seal(CARD, str(row.id), number.encode()) if number else None
-    row.family_card_index = vault.keyring.blind_index(CARD, number) if number else None
-    row.family_card_last4 = number[-4:] if number else None
+    card = sealed_card(vault, row.id, number) if number else _NO_CARD
+    row.family_card_cipher, row.family_card_index, row.family_card_last4 = card
+
+
+def sealed_card(vault: Vault, key: UUID, number: str) -> SealedCard:
+    """A family card number as the record of the person with this key holds it."""
+    sealed = vault.seal(CARD, str(key), number.encode())
+    return SealedCard(sealed, vault.keyring.blind_index(CARD, number), number[-4:])
 
 
 def open_nik(vault: Vault, row: Beneficiary) -> str | None:

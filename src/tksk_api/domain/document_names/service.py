@@ -43,6 +43,7 @@ async def create(session: AsyncSession, person_key: UUID, body: DocumentNameCrea
             noted_on=body.noted_on or today,
             **body.model_dump(include={"document", "name", "note"}),
         ),
+        below=person_key,
     )
     await _warn(session, person)
     return stored

@@ -27,7 +27,8 @@ def _above() -> Any:
 class DuplicateCandidate(Record, RegionScoped, table=True):
     """Two people who may be one, the lower id first, each pair once. The regions are those of the first and, with
     `other_`, of the second: both offices see that there is a pair. `merge_id` is the merge that closed it, or gave it
-    to the record that stands."""
+    to the record that stands. One that is not `told` is there for who sees both people alone: whoever came upon it had
+    asked about people elsewhere often enough."""
 
     __tablename__ = "duplicate_candidates"
     __table_args__ = (
@@ -48,6 +49,7 @@ class DuplicateCandidate(Record, RegionScoped, table=True):
     other_district_code: str | None = _above()
     score: Decimal = Field(sa_type=sa.Numeric(4, 3))
     reasons: list[dict[str, Any]] = json_list()
+    told: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     status: str = Field(sa_type=Text)
     decided_at: datetime | None = moment()
     decided_by: UUID | None = Field(default=None, sa_type=PgUuid)

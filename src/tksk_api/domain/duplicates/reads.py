@@ -78,10 +78,14 @@ DUPLICATES = Resource(
         "decided_by_name": func.app.user_name(TABLE.c.decided_by),
         "reason": case((_BOTH, TABLE.c.reason)),
     },
+    where=(or_(TABLE.c.told, _BOTH),),
     subjects="beneficiary_ids",
     filters={
         "status": lambda value: TABLE.c.status == value,
-        "village_code": lambda value: or_(TABLE.c.region_code == value, TABLE.c.other_region_code == value),
+        # Of the half beyond the reader's area not even the village is told, and a filter would tell it.
+        "village_code": lambda value: or_(
+            and_(_LOW, TABLE.c.region_code == value), and_(_HIGH, TABLE.c.other_region_code == value)
+        ),
         "min_score": lambda value: value <= _SCORE,
         "person": lambda value: or_(
             TABLE.c.low_id == any_(func.app.same_person(value)), TABLE.c.high_id == any_(func.app.same_person(value))
@@ -90,10 +94,32 @@ DUPLICATES = Resource(
     sorts={"-created_at": NEWEST_FIRST, "-score": Sort(("score",))},
 )
 
+# After it was taken back, the two may live apart: then each office learns of its own person only.
+SEEN_OF_MERGE = {
+    name: case((func.app.sees_person(_MERGES.c[name]), _MERGES.c[name])) for name in ("merged_id", "into_id")
+}
+
+
+def if_both_seen(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What was written about the two people of a merge, for a reader who sees both."""
+    return case((and_(*(func.app.sees_person(_MERGES.c[name]) for name in SEEN_OF_MERGE)), column))
+
+
 MERGES = Resource(
     schema=MergeRead,
     table=_MERGES,
     columns={
+        **SEEN_OF_MERGE,
+        "beneficiary_ids": func.array_remove(
+            func.array_append(
+                func.array_append(literal_column("'{}'::uuid[]"), SEEN_OF_MERGE["merged_id"]),
+                SEEN_OF_MERGE["into_id"],
+            ),
+            literal_column("NULL"),
+            type_=ARRAY(Uuid),
+        ),
+        "reason": if_both_seen(_MERGES.c.reason),
+        "undo_reason": if_both_seen(_MERGES.c.undo_reason),
         "taken": func.jsonb_path_query_array(_MERGES.c.taken, literal_column("'$.keyvalue().key'")),
         "merged_by": _MERGES.c.created_by,
         "merged_by_name": func.app.user_name(_MERGES.c.created_by),

@@ -78,13 +78,14 @@ class DuplicateRead(Read):
 
 
 class MergeRead(Read):
-    """One merge of the person's records; until `undo_until` it can be taken back."""
+    """One merge of the person's records; until `undo_until` it can be taken back. Of somebody registered outside your
+    area it tells neither the id nor the reason."""
 
     id: UUID
-    merged_id: UUID
-    into_id: UUID
+    merged_id: UUID | None
+    into_id: UUID | None
     beneficiary_ids: list[UUID]
-    reason: str
+    reason: str | None
     taken: Annotated[list[str], Field(description="What the record that stands had only from the other")]
     merged_by: UUID | None
     merged_by_name: str | None

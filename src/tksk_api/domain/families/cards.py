@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from sqlalchemy import ARRAY, LargeBinary, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import has_card, seal_card
+from tksk_api.domain.beneficiaries.service import has_card, sealed_card
 from tksk_api.domain.families.models import Family, FamilyCard
 from tksk_api.domain.records import keyring_of
-from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill
+from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_to_fill
 from tksk_api.errors import invalid
 from tksk_api.security.crypto import Keyring
 
 CARD = "family_cards.number"
+_GIVE = text(
+    "UPDATE beneficiaries SET family_card_cipher = given.sealed, family_card_index = :index, "
+    "family_card_last4 = :last4 FROM unnest(:ids, :sealed) AS given (id, sealed) WHERE beneficiaries.id = given.id"
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("sealed", type_=ARRAY(LargeBinary)))
 
 
 def card_index(keyring: Keyring, number: str) -> bytes:
@@ -62,11 +67,17 @@ async def present_number(session: AsyncSession, family: Family) -> str | None:
 
 
 async def give_card(session: AsyncSession, people: Sequence[Beneficiary], number: str) -> None:
-    """These people's own records carry the number, sealed under each one's key, as if they had shown the card."""
-    for person in people:
-        if not has_card(keyring_of(session), person, number):
-            seal_card(await vault_to_fill(session, person.id), person, number)
-    await session.flush()
+    """These people's own records carry the number, sealed under each one's key, as if they had shown the card.
+
+    Two statements, however many they are. The caller holds their rows locked.
+    """
+    without = [person.id for person in people if not has_card(keyring_of(session), person, number)]
+    if not without:
+        return
+    vaults = await vaults_to_fill(session, without)
+    cards = [sealed_card(vaults[person], person, number) for person in without]
+    given = {"ids": without, "sealed": [card.cipher for card in cards], "index": cards[0].blind_index}
+    await (await session.connection()).execute(_GIVE, {**given, "last4": cards[0].last4})
 
 
 async def _present(session: AsyncSession, family: Family) -> FamilyCard | None:

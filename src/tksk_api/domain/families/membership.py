@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import col, select
@@ -13,17 +14,23 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import unknown_person
 from tksk_api.domain.families.models import Family, FamilyMember
 from tksk_api.domain.families.rules import HEAD, Kin, check_leaving, check_people, check_reason, warnings_of
-from tksk_api.domain.history.reasons import give_reason
+from tksk_api.domain.history.reasons import give_code
 from tksk_api.domain.records import load
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.service import today_in
 from tksk_api.errors import DomainError, FieldError, invalid
 
+_FOLLOW = text(
+    "UPDATE beneficiaries SET relationship = kin.relationship FROM unnest(:ids, :relationships) "
+    "AS kin (id, relationship) WHERE beneficiaries.id = kin.id "
+    "AND beneficiaries.relationship IS DISTINCT FROM kin.relationship"
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("relationships", type_=ARRAY(Text)))
+
 
 async def say_why(session: AsyncSession, reason: str) -> None:
     """The history keeps it with every change that follows. Raises invalid_request (unknown_code) at /reason."""
     check_reason(reason)
-    await give_reason(session, reason)
+    await give_code(session, reason)
 
 
 async def active(session: AsyncSession, key: UUID, version: int) -> Family:
@@ -69,6 +76,27 @@ async def refuse_members(session: AsyncSession, ids: Sequence[UUID], pointer: st
         raise DomainError("already_in_family", errors=errors)
 
 
+async def refuse_overlap(
+    session: AsyncSession, joining: Sequence[tuple[UUID, date]], pointer: str | None = None
+) -> None:
+    """Nobody joins before they left where they were. Raises invalid_request (still_in_family), naming every day.
+
+    A family that the caller does not see is not told of.
+    """
+    left = select(FamilyMember.beneficiary_id, func.max(FamilyMember.left_on)).where(
+        col(FamilyMember.beneficiary_id).in_([person for person, _ in joining])
+    )
+    rows = (await session.execute(left.group_by(col(FamilyMember.beneficiary_id)))).all()
+    last = {person: day for person, day in rows if day is not None}
+    errors = [
+        FieldError(pointer or f"/members/{index}/joined_on", "still_in_family")
+        for index, (person, day) in enumerate(joining)
+        if day < last.get(person, day)
+    ]
+    if errors:
+        raise DomainError("invalid_request", errors=errors)
+
+
 async def current_of(session: AsyncSession, family: Family) -> list[FamilyMember]:
     found = select(FamilyMember).where(FamilyMember.family_id == family.id, col(FamilyMember.left_on).is_(None))
     return list((await session.execute(found.order_by(col(FamilyMember.id)))).scalars())
@@ -99,10 +127,12 @@ def chosen(known: Mapping[UUID, FamilyMember], person: UUID, pointer: str) -> Fa
     return known[person]
 
 
-def join(session: AsyncSession, family: Family, person: Beneficiary, relationship: str, day: date) -> None:
-    """A new membership; the person's own record follows."""
-    person.relationship = relationship
-    session.add(
+async def join(session: AsyncSession, family: Family, people: Sequence[tuple[Beneficiary, str, date]]) -> None:
+    """New memberships: who, what they are to the head, since when. Their own records, which are locked, follow.
+
+    As many statements for all as for one.
+    """
+    session.add_all(
         FamilyMember(
             family_id=family.id,
             region_code=family.region_code,
@@ -111,7 +141,11 @@ def join(session: AsyncSession, family: Family, person: Beneficiary, relationshi
             joined_on=day,
             created_by=principal_of(session).user_id,
         )
+        for person, relationship, day in people
     )
+    await session.flush()
+    kin = {"ids": [person.id for person, *_ in people], "relationships": [kin for _, kin, _ in people]}
+    await (await session.connection()).execute(_FOLLOW, kin)
 
 
 async def leave(session: AsyncSession, leaving: Sequence[FamilyMember], day: date, reason: str, pointer: str) -> None:

@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, cast, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, FromClause, and_, case, cast, func, literal_column, or_, select, union_all
 from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
@@ -14,6 +14,7 @@ from tksk_api.domain.families.models import Family, FamilyCard, FamilyMember
 from tksk_api.domain.families.people import MEMBER, PERSON, current, known
 from tksk_api.domain.families.schemas import FamilyChangeRead, FamilyRead
 from tksk_api.domain.history.models import Change
+from tksk_api.domain.references.lists import codes
 
 TABLE = table_of(Family)
 _CARDS = table_of(FamilyCard)
@@ -86,6 +87,7 @@ FAMILIES = Resource(
 
 _CHANGES = table_of(Change)
 _CARD = _CARDS.alias("card")
+_CODES: list[Any] = [literal_column(f"'{code}'") for code in sorted(codes("family_change_reasons"))]
 
 
 def _about(entity: FromClause, name: str) -> ColumnElement[bool]:
@@ -119,6 +121,8 @@ HISTORY = Resource(
     columns={
         # Whom a member row named before is not for everybody who sees the family.
         "fields": _CHANGES.c.fields.op("-")(literal_column("'beneficiary_id'::text")),
+        # Words are about a person: only for those who see them. A code tells of nobody.
+        "reason": case((or_(PERSON.c.id.is_not(None), _CHANGES.c.reason.in_(_CODES)), _CHANGES.c.reason)),
         "member_id": MEMBER.c.id,
         "beneficiary_id": PERSON.c.id,
         "relationship": MEMBER.c.relationship,

@@ -24,6 +24,7 @@ from tksk_api.domain.families.membership import (
     leave,
     people_of,
     refuse_members,
+    refuse_overlap,
     relate,
     say_why,
     seen_of,
@@ -61,7 +62,7 @@ async def create(session: AsyncSession, body: FamilyCreate) -> Stored:
     """Found a family in a village of the caller's area, with exactly one head.
 
     Raises invalid_request (outside_scope, unknown_region, unknown_reference, deceased_person, duplicate_entry,
-    unknown_code, second_head, head_missing), already_in_family, id_in_use.
+    unknown_code, second_head, head_missing, still_in_family), already_in_family, id_in_use.
     """
     before = await created_before(session, FAMILIES, body, Family)
     if before is not None:
@@ -71,6 +72,7 @@ async def create(session: AsyncSession, body: FamilyCreate) -> Stored:
     people = await people_of(session, [member.beneficiary_id for member in body.members])
     await refuse_members(session, [member.beneficiary_id for member in body.members])
     today = await today_in(session, body.village_code)
+    await refuse_overlap(session, [(member.beneficiary_id, member.joined_on or today) for member in body.members])
     family = Family(id=body.id or new_id(), region_code=body.village_code, **body.address.model_dump())
     await _found(session, body, family, [(people[m.beneficiary_id], m, m.joined_on or today) for m in body.members])
     if body.family_card_number is not None:
@@ -101,7 +103,7 @@ async def search(reader: Reader, keyring: Keyring, body: FamilySearch) -> Page:
 async def add_member(session: AsyncSession, key: UUID, version: int, body: FamilyMemberCreate) -> Stored:
     """Somebody joins: as the head only where there is none.
 
-    Raises invalid_request (unknown_reference, deceased_person, unknown_code, second_head, too_many),
+    Raises invalid_request (unknown_reference, deceased_person, unknown_code, second_head, too_many, still_in_family),
     already_in_family, transition_refused for a family that has ended, stale_version, not_found.
     """
     family = await active(session, key, version)
@@ -114,11 +116,11 @@ async def add_member(session: AsyncSession, key: UUID, version: int, body: Famil
     person = (await people_of(session, [body.beneficiary_id], "/beneficiary_id"))[body.beneficiary_id]
     await refuse_members(session, [person.id], "/beneficiary_id")
     day = body.joined_on or await today_in(session, family.region_code or "")
-    join(session, family, person, body.relationship, day)
+    await refuse_overlap(session, [(person.id, day)], "/joined_on")
+    await join(session, family, [(person, body.relationship, day)])
     number = await present_number(session, family)
     if number is not None:
         await give_card(session, [person], number)
-    await session.flush()
     await settle(session, family)
     return await FAMILIES.stored(session, family.id)
 
@@ -188,7 +190,7 @@ async def split(session: AsyncSession, key: UUID, version: int, body: FamilySpli
     Raises invalid_request as `create`, and unknown_reference, before_start, head_needed, not_the_head, nobody_left;
     transition_refused, stale_version, not_found, id_in_use.
     """
-    before = await created_before(session, FAMILIES, body, Family)
+    before = await created_before(session, FAMILIES, body, Family, below=key)
     if before is not None:
         return before
     family = await active(session, key, version)
@@ -259,10 +261,8 @@ async def _found(session: AsyncSession, body: FamilyCreate | FamilySplit, family
     """Insert a family with its members: the person, what they are to the head, and since when."""
     kin = [Kin(member.relationship, person.birth_date, day) for person, member, day in people]
     family.status, family.warnings = "active", hints(kin, await today_in(session, family.region_code or ""))
-    await create_once(session, FAMILIES, body, Family, lambda: family)
-    for person, member, day in people:
-        join(session, family, person, member.relationship, day)
-    await session.flush()
+    await create_once(session, FAMILIES, body, Family, lambda: family, below=family.split_from)
+    await join(session, family, [(person, member.relationship, day) for person, member, day in people])
 
 
 async def _new_card(session: AsyncSession, family: Family, number: str, day: date, reason: str) -> None:

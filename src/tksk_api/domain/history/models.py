@@ -12,10 +12,16 @@ from sqlmodel import Field
 from tksk_api.database.tables import Table, json_object, moment, new_id, uuid_array
 
 
+def _transaction() -> Any:
+    default = sa.text("pg_current_xact_id()::text::bigint")
+    return Field(default=None, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": default})
+
+
 class Change(Table, table=True):
     """A field-level change, written by the trigger `app.record_change` on every audited table.
 
-    `reason`: what the transaction gave as one (domain/history/reasons.py).
+    `reason`: what the transaction gave as one (domain/history/reasons.py). `transaction` tells what was written
+    together; the id of a request is the client's own choice.
     """
 
     __tablename__ = "changes"
@@ -43,6 +49,7 @@ class Change(Table, table=True):
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
     operation: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+    transaction: int | None = _transaction()
 
 
 class Transition(Table, table=True):
@@ -65,6 +72,7 @@ class Transition(Table, table=True):
     note: str | None = Field(default=None, sa_type=Text)
     details: dict[str, Any] = json_object()
     request_id: UUID | None = Field(default=None, sa_type=PgUuid)
+    transaction: int | None = _transaction()
 
 
 class Access(Table, table=True):
@@ -100,8 +108,8 @@ class Access(Table, table=True):
 class IdempotencyKey(Table, table=True):
     """The first answer to a keyed POST, stored in the transaction of its effect, encrypted, kept 7 days.
 
-    `subject_ids` are the people it shows, `fields` what it shows of them beyond the ordinary: giving it again is recorded
-    like the first time.
+    `subject_ids` are the people it shows, `fields` what it shows of them beyond the ordinary: giving it again is
+    recorded like the first time.
     """
 
     __tablename__ = "idempotency_keys"

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import flag_modified
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of, scope_of
@@ -158,12 +157,12 @@ async def _hide(session: AsyncSession, person: Beneficiary, category: str, today
 
 
 async def _rewrite(session: AsyncSession, person: Beneficiary, category: str, wanted: list[Any], today: date) -> None:
-    """The person's own record follows: the ordinary codes in their column, and a new version in any case."""
+    """The person's own record follows with the ordinary codes. A sensitive one leaves no trace in it: a new version
+    where nothing changed would tell whoever reads the record that there is something they may not see."""
     if category in SENSITIVE:
-        flag_modified(person, "ppks_categories")
-    else:
-        person.ppks_categories = list(dict.fromkeys(wanted))
-        others = [known for known in person.warnings if known["code"] != _UNUSUAL]
-        odd = unusual(person.ppks_categories, age_on(person.birth_date, today), person.sex)
-        person.warnings = others + [warning(code) for code in odd]
+        return
+    person.ppks_categories = list(dict.fromkeys(wanted))
+    others = [known for known in person.warnings if known["code"] != _UNUSUAL]
+    odd = unusual(person.ppks_categories, age_on(person.birth_date, today), person.sex)
+    person.warnings = others + [warning(code) for code in odd]
     await session.flush()

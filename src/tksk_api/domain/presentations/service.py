@@ -65,4 +65,5 @@ async def create(session: AsyncSession, token: str, body: PresentationCreate) ->
             also_presented_elsewhere=letter.is_elsewhere,
             **body.model_dump(exclude={"id"}),
         ),
+        below=letter.letter_id,
     )

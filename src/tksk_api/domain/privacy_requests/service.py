@@ -23,6 +23,9 @@ from tksk_api.errors import DomainError, invalid, not_found
 
 async def create(session: AsyncSession, body: PrivacyRequestCreate) -> Stored:
     """Take in a request about a person of the caller's area. Raises invalid_request, id_in_use."""
+    # Whoever merges or erases the person meanwhile is waited for: what is asked about a record that is gone is lost.
+    held = select(Beneficiary).where(Beneficiary.id == body.beneficiary_id).with_for_update(read=True, key_share=True)  # type: ignore[arg-type]
+    await session.execute(held.execution_options(populate_existing=True))
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
     return await create_once(
         session,

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,7 +32,7 @@ from tksk_api.domain.records import load, save
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import require_region
 from tksk_api.domain.users.service import own_account
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import FIELD_CODES, DomainError, FieldError, invalid
 
 REASON = "Temuan kunjungan rumah"  # in the history and the access log, which an erasure cannot reach: it names nobody
 _AT = "/register_differs"
@@ -96,10 +97,12 @@ async def accept(session: AsyncSession, key: UUID, version: int, body: ProposalA
     """Write what was seen into the register, through the register's own use cases, in one transaction.
 
     Raises proposal_outdated when the register says something else since, transition_refused, stale_version, not_found
-    when the person is not the caller's any more, family_differs while the family itself was not corrected, and what
-    the change itself raises.
+    when the person is not the caller's any more, family_differs while the family itself was not corrected,
+    invalid_request at /proposed_value for what the register does not take, and what the change itself raises.
     """
     row = await _begin(session, key, version, "accept")
+    if row.field == "deceased_on":
+        await register.lock_family(session, row.beneficiary_id)
     person = await load(session, Beneficiary, row.beneficiary_id, lock=True)
     if row.field == "dependants":
         await _refuse_uncorrected(session, row)
@@ -107,7 +110,10 @@ async def accept(session: AsyncSession, key: UUID, version: int, body: ProposalA
     await _decide(session, row, "accept", body.note)
     if row.field != "dependants":
         await give_reason(session, REASON)
-        await _APPLIED[row.field](session, person, row.proposed_value)
+        try:
+            await _APPLIED[row.field](session, person, row.proposed_value)
+        except ValidationError as error:
+            raise _not_taken(error) from error
     return await PROPOSALS.stored(session, key)
 
 
@@ -178,6 +184,18 @@ def _row(session: AsyncSession, person: Beneficiary, visit_id: UUID, difference:
         status=WORKFLOW.initial,
         created_by=principal_of(session).user_id,
     )
+
+
+def _not_taken(error: ValidationError) -> DomainError:
+    """A value as it was kept may be one that the register takes no more: its rules are of today, and it stays open to
+    be rejected."""
+    found = {kind if kind in FIELD_CODES else "invalid": context for kind, context in map(_said, error.errors())}
+    errors = [FieldError("/proposed_value", code, context) for code, context in found.items()]
+    return DomainError("invalid_request", errors=errors)
+
+
+def _said(error: Any) -> tuple[str, dict[str, Any]]:
+    return error["type"], dict(error.get("ctx") or {})
 
 
 def _correct(field: str) -> Callable[[AsyncSession, Beneficiary, Any], Awaitable[Any]]:

@@ -52,12 +52,13 @@ _TOKEN_BYTES = 24  # 192 random bits in the verification address
 
 
 async def sign(
-    session: AsyncSession, key: UUID, version: int, render: Render, public_url: str, letter_keys: LetterKeys
+    session: AsyncSession, key: UUID, version: int, render: Render, *, public_url: str, letter_keys: LetterKeys
 ) -> Stored:
     """Add the caller's signature; with the last one, number the letter and make it.
 
-    `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused, separation_of_duties (whoever had a hand in
-    it), facts_changed (a person is not what was checked any more), not_signatory (another's turn), stale_version.
+    `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused,
+    separation_of_duties (whoever had a hand in it), facts_changed (a person is not what was checked any more),
+    not_signatory (another's turn), stale_version.
     """
     row = await load(session, SktmApplication, key, version, lock=True)
     policy = policy_of(row) if row.policy else None

@@ -18,6 +18,7 @@ class SktmApplication(Record, RegionScoped, table=True):
 
     __tablename__ = "sktm_applications"
     __table_args__ = (
+        sa.CheckConstraint("NOT (beneficiary_id = ANY (dependants))", name="dependants"),
         sa.Index("ix_sktm_applications_beneficiary_id", "beneficiary_id", "created_at"),
         sa.Index("ix_sktm_applications_dependants", "dependants", postgresql_using="gin"),
         sa.Index(

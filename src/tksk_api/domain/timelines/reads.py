@@ -33,6 +33,7 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES
 from tksk_api.domain.decile_snapshots.models import DecileSnapshot
 from tksk_api.domain.duplicates.models import Merge
+from tksk_api.domain.duplicates.reads import SEEN_OF_MERGE, if_both_seen
 from tksk_api.domain.families.models import FamilyMember
 from tksk_api.domain.ppks_assessments.models import PpksAssessment
 from tksk_api.domain.privacy_requests.models import PrivacyRequest
@@ -100,6 +101,18 @@ _LEFT = (
         column("actor_role", Text()),
     )
     .alias("leavings")
+)
+_EARLIER = _DECILES.alias("earlier")
+# The decile that a source gave the family last when the member joined.
+_IN_FORCE = (
+    select(func.max(_EARLIER.c.dated_on))
+    .where(
+        _EARLIER.c.family_id == _DECILES.c.family_id,
+        _EARLIER.c.source == _DECILES.c.source,
+        _EARLIER.c.dated_on <= _MEMBERS.c.joined_on,
+    )
+    .correlate(_DECILES, _MEMBERS)
+    .scalar_subquery()
 )
 _CATEGORY = {"category": _ASSESSMENTS.c.category, "sensitive": _ASSESSMENTS.c.sensitive}
 _NAMED_IN_MERGE = _MERGES.c.beneficiary_ids.contains(func.array_append(literal_column("'{}'::uuid[]"), PERSON))
@@ -228,12 +241,13 @@ PARTS: tuple[Happening, ...] = (
         "decile",
         "decile_recorded",
         Permission.FAMILY_READ,
-        # Of the person's family, as long as it was theirs.
+        # Of the person's family, as long as it was theirs; what it was before they joined is told of others.
         about=select(_MEMBERS.c.id)
         .where(
             _MEMBERS.c.family_id == _DECILES.c.family_id,
             _MEMBERS.c.beneficiary_id == PERSON,
             or_(_MEMBERS.c.left_on.is_(None), _DECILES.c.dated_on <= _MEMBERS.c.left_on),
+            or_(_DECILES.c.dated_on >= _MEMBERS.c.joined_on, _DECILES.c.dated_on == _IN_FORCE),
         )
         .exists(),
         entity="families",
@@ -260,9 +274,9 @@ PARTS: tuple[Happening, ...] = (
         Permission.BENEFICIARY_READ,
         about=_NAMED_IN_MERGE,
         entity="beneficiaries",
-        entity_id=_MERGES.c.into_id,
+        entity_id=func.coalesce(SEEN_OF_MERGE["into_id"], PERSON),
         actor_role=func.app.role_of_maker(_MERGES.c.id),
-        facts={"merged_id": _MERGES.c.merged_id, "into_id": _MERGES.c.into_id, "reason": _MERGES.c.reason},
+        facts={**SEEN_OF_MERGE, "reason": if_both_seen(_MERGES.c.reason)},
     ),
     created(
         _MERGES,
@@ -273,10 +287,10 @@ PARTS: tuple[Happening, ...] = (
         where=(_MERGES.c.undone_at.is_not(None),),
         at=_MERGES.c.undone_at,
         entity="beneficiaries",
-        entity_id=_MERGES.c.into_id,
+        entity_id=func.coalesce(SEEN_OF_MERGE["into_id"], PERSON),
         actor_id=_MERGES.c.undone_by,
         actor_role=cast(literal_column("''"), Text),
-        facts={"merged_id": _MERGES.c.merged_id, "into_id": _MERGES.c.into_id, "reason": _MERGES.c.undo_reason},
+        facts={**SEEN_OF_MERGE, "reason": if_both_seen(_MERGES.c.undo_reason)},
     ),
     created(
         _REQUESTS,

@@ -11,7 +11,19 @@ from pydantic_core import PydanticCustomError
 from tksk_api.domain.beneficiaries.schemas import AddressPatch
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.visit_forms.forms import FormField, every_field, widest
-from tksk_api.types import Code, Day, Latitude, Line, Longitude, Note, PastDate, PhoneNumber, Sex, VillageCode
+from tksk_api.types import (
+    Code,
+    Day,
+    Latitude,
+    Line,
+    Longitude,
+    Note,
+    PastDate,
+    PersonName,
+    PhoneNumber,
+    Sex,
+    VillageCode,
+)
 
 VisitStatus = Literal["planned", "completed", "cancelled"]
 VisitOutcome = Annotated[
@@ -174,7 +186,7 @@ class RegisterDiffers(Body):
     """What the officer found to be otherwise than the register says. Each member becomes a proposal that somebody
     decides about (GET /v1/proposals); nothing is changed by itself. What agrees with the register is passed over."""
 
-    full_name: Line | None = None
+    full_name: PersonName | None = None
     birth_place: Line | None = None
     birth_date: PastDate | None = None
     sex: Sex | None = None
