@@ -56,7 +56,8 @@ async def test_reveals_and_their_reasons_stand_in_it(as_):
 
 async def test_each_filter_and_all_of_them(as_):
     auditor, tksk, other = await as_("auditor"), await as_("tksk", PANJANG), await as_("tksk", AMPENAN)
-    first, second = await add_person(tksk), await add_person(tksk)
+    first = await add_person(tksk)
+    second = await add_person(tksk, full_name="Budi Hartono", sex="male", birth_date="1960-01-02")  # nobody's double
     await tksk.get(f"/v1/beneficiaries/{first['id']}")
     await tksk.get("/v1/beneficiaries")
     await other.get(f"/v1/beneficiaries/{first['id']}")

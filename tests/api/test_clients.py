@@ -286,7 +286,11 @@ async def test_nobody_gives_a_client_more_than_their_role_may_do(as_, office):
                 assert errors_of(answer) == [("/scopes/0", "not_allowed")], (caller.role, scope)
     people = {"beneficiary", "visit", "sktm", "referral", "activity"}
     assert {scope for scope in CLIENT_SCOPES[Role.ADMIN] if scope.split(":")[0] in people} == set()
-    counting = {Permission.PROGRAM_SIMULATE, Permission.JOB_FOLLOW}  # names nobody
+    counting = {
+        Permission.PROGRAM_SIMULATE,
+        Permission.JOB_FOLLOW,
+        Permission.DECILE_WRITE,
+    }  # the first two name nobody
     assert {scope for scope in CLIENT_SCOPES[Role.MINISTRY] - counting if not scope.endswith(":read")} == set()
     assert CLIENT_SCOPES[Role.PROVINCE_OFFICE] - ROLE_PERMISSIONS[Role.PROVINCE_OFFICE] == {
         Permission.BENEFICIARY_WRITE,

@@ -21,6 +21,8 @@ LIMIT = 1_048_576
 # A date and an application of another kind of answer than JSON.
 NOT_JSON = {
     "get_sktm_letter": "application/pdf",
+    "get_visit_worksheet": "application/pdf",
+    "get_visit_worksheets": "application/pdf",
     "verify_letter": "text/html",
     "get_attachment_content": "image/jpeg",
 }
@@ -216,10 +218,11 @@ async def test_an_odd_content_length_is_refused(world, unchanged, length):
 async def test_an_unknown_or_repeated_query_parameter_is_refused_by_every_operation(world, unchanged):
     for operation in operations(world.app):
         path = world.path(operation)
-        check(await send(world, operation, f"{path}?shoe_size=43"), operation, "invalid_request")
-        check(await send(world, operation, f"{path}?x=1&x=1"), operation, "invalid_request")
+        path += "&" if "?" in path else "?"
+        check(await send(world, operation, f"{path}shoe_size=43"), operation, "invalid_request")
+        check(await send(world, operation, f"{path}x=1&x=1"), operation, "invalid_request")
         for parameter in operation.query_parameters:
-            answer = await send(world, operation, f"{path}?{parameter['name']}=1&{parameter['name']}=1")
+            answer = await send(world, operation, f"{path}{parameter['name']}=1&{parameter['name']}=1")
             check(answer, operation, "invalid_request", *CREDENTIALS.get(parameter["name"], ()))
             if parameter["name"] not in CREDENTIALS:
                 assert "repeated_parameter" in [entry["code"] for entry in answer.json()["errors"]]
@@ -253,6 +256,8 @@ async def test_an_odd_path_parameter_is_refused_by_every_operation(world, unchan
             answer = await send(world, operation, path)
             if operation.name == "verify_letter" and answer.status_code in (200, 429):
                 continue  # any text may be asked about
+            if (operation.name, odd) == ("get_visit_form", "1"):
+                continue  # there is such a version
             if "%2f" in odd:
                 assert code_of(answer) in ("not_found", "invalid_request")
             else:
@@ -266,7 +271,7 @@ async def test_a_long_address_is_refused(world):
 
 async def test_a_trailing_slash_or_another_case_is_another_address(world):
     for operation in operations(world.app):
-        path = world.path(operation)
+        path = world.path(operation).partition("?")[0]
         for other in (f"{path}/", f"//{path.lstrip('/')}", path.upper()):
             answer = await send(world, operation, f"http://test{other}")
             assert (answer.status_code, code_of(answer)) == (404, "not_found"), (operation.name, other)
@@ -341,7 +346,8 @@ async def test_a_change_needs_the_version_that_was_seen(world, unchanged):
         for stale in ('W/"v1"', '"v999999999"', '"v99999999999"', "*", '"v1", "v2"', "é"):
             answer = await world.send(operation, caller, headers={"If-Match": stale.encode()}, **kwargs)
             # A step from the wrong state, or a row of somebody else's, may be refused before its version is looked at.
-            check(answer, operation, "stale_version", "transition_refused", "permission_denied", "invalid_request")
+            codes = ("stale_version", "transition_refused", "permission_denied", "invalid_request", "not_merged")
+            check(answer, operation, *codes)
             if stale != '"v999999999"':
                 assert answer.status_code == 412, (operation.name, stale, answer.text)
 

@@ -393,8 +393,11 @@ async def test_a_machine_meets_every_operation(app, owner):
         for operation in operations(app):
             if operation.is_public:
                 continue
-            is_open = operation.permission in MACHINE_SCOPES
-            path = world.path(operation) if is_open else operation.url(**dict.fromkeys(operation.path_parameters, some))
+            has_scope = operation.permission in MACHINE_SCOPES
+            is_open = has_scope and operation.name != "create_presentation"  # an agency's alone, and these have none
+            path = (
+                world.path(operation) if has_scope else operation.url(**dict.fromkeys(operation.path_parameters, some))
+            )
             over = {"json": operation.body(new_password=SECRET)} if operation.name == "change_password" else {}
             answer = await world.send(operation, everywhere, path, headers={"If-Match": '"v987"'}, **over)
             place = f"{operation.name}: {answer.status_code} {answer.text[:300]}"
@@ -405,7 +408,9 @@ async def test_a_machine_meets_every_operation(app, owner):
                 continue
             reached += 1
             if operation.path_parameters:
-                assert answer.status_code != 404, place
+                assert answer.status_code != 404 or operation.collection == "jobs", (
+                    place
+                )  # whoever began a job follows it
                 assert (await world.send(operation, elsewhere)).status_code == 404, operation.name
             elif operation.is_list:
                 for caller in (elsewhere, nowhere):
@@ -442,7 +447,8 @@ async def test_a_machine_answers_a_referral_for_its_agency(app, owner):
         seen = (await own.get(url)).json()
         answered = await own.post(f"{url}/receive", headers={"If-Match": f'"v{seen["version"]}"'})
         assert answered.status_code == 200, answered.text
-        rows = await owner.fetch("SELECT actor_name, actor_role, details FROM transitions WHERE action = 'receive'")
+        taken = "SELECT actor_name, actor_role, details FROM transitions WHERE action = 'receive' AND actor_role = $1"
+        rows = await owner.fetch(taken, "machine")
         name = await owner.fetchval("SELECT name FROM clients WHERE id = $1", own.user_id)
         assert [(row["actor_name"], row["actor_role"]) for row in rows] == [(name, "machine")]
         assert json.loads(rows[0]["details"]) == {}  # the agency's own word, not one recorded from paper

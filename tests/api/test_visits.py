@@ -472,7 +472,7 @@ async def test_a_phone_draws_the_form_without_signing_in(client):
     kept = await client.get("/v1/visit-forms/2", headers={"If-None-Match": read.headers["ETag"]})
     assert (kept.status_code, kept.content) == (304, b"")
     assert (await client.get("/v1/visit-forms/77")).status_code == 404
-    assert first_error(await client.get("/v1/visit-forms/0"))[1] == "out_of_range"
+    assert first_error(await client.get("/v1/visit-forms/0"))[1] == "bad_format"
 
 
 async def test_a_visit_answers_the_form_of_its_day_or_an_older_one_that_a_phone_still_had(as_):

@@ -50,6 +50,7 @@ async def list_sktm_numbers(reader: ReaderDep, request: Request, query: Annotate
     step_up=True,
     response_model=NumbersVoided,
     summary="Void numbers that no letter will bear",
+    openapi_extra={"x-statuses": ["404"]},
 )
 async def void_sktm_numbers(session: SessionDep, body: NumbersVoid) -> Response:
     """For a village that numbered on paper before, and after a backup was restored: every number up to `through` that

@@ -172,7 +172,7 @@ class MatchReason(Read):
             "year_only, same_year; of a NIK also one_digit and unknown; of a place same, same_district, same_regency"
         ),
     ]
-    similarity: Annotated[float | None, Field(description="Of names, 0 to 1")]
+    similarity: Annotated[float | None, Field(description="Of names alone, 0 to 1")] = None
 
 
 class BeneficiaryHit(BeneficiaryRead):
