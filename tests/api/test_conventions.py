@@ -456,7 +456,7 @@ async def test_every_answer_fits_its_published_schema_and_carries_the_common_hea
             fits(answer.json(), schema, operation.document, place)
         if operation.is_list:
             assert answer.json().keys() == {"items", "next_cursor"}, place
-        elif operation.collection != "reference" and "version" in (
+        elif operation.collection not in ("reference", "visit-forms") and "version" in (
             answer.json() if expected == "application/json" else {}
         ):
             assert answer.headers["etag"] == f'"v{answer.json()["version"]}"', place
