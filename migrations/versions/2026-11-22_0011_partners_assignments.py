@@ -1,7 +1,5 @@
 """Social partners, and who holds which district from when to when."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -60,13 +58,11 @@ def upgrade() -> None:
     before = _enter_of_0010()
     assert before.count(_OWN_REGION) == 1
     _replace_enter(before.replace(_OWN_REGION, _ASSIGNED_DISTRICTS + _OWN_REGION))
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, visible_with_its_entity())
+    ops.remember_history("assignments")
 
 
 def downgrade() -> None:
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, _module("0008")._visible_with_its_entity("privacy_requests", "access_grants"))
+    ops.forget_history("assignments")
     _replace_enter(_enter_of_0010())
     op.drop_table("assignments")
     op.execute("DROP FUNCTION app.mark_assigned, app.local_today")
@@ -75,18 +71,8 @@ def downgrade() -> None:
     op.drop_column("users", "has_assignments")
 
 
-def visible_with_its_entity(*more: str) -> str:
-    """The policy of the history; 0012 adds its own table."""
-    known = ("privacy_requests", "access_grants", "assignments")
-    return _module("0008")._visible_with_its_entity(*known, *more)
-
-
-def _module(revision: str) -> Any:
-    return op.get_context().script.get_revision(revision).module
-
-
 def _enter_of_0010() -> str:
-    return _module("0010")._ENTER
+    return str(op.get_context().script.get_revision("0010").module._ENTER)
 
 
 def _replace_enter(definition: str) -> None:

@@ -1,7 +1,5 @@
 """Photos and papers."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -37,7 +35,6 @@ _OWN = """t.beneficiary_id = p_subject
             OR EXISTS (SELECT 1 FROM public.activities c
                         WHERE c.id = t.activity_id AND c.beneficiary_ids = ARRAY[p_subject])"""
 
-# What 0008 says in `app.statement`, and what stands before it from now on.
 _REQUESTS = "        'requests', ("
 _STATED = f"""        'attachments', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.created_at, x.id), '[]') FROM (
             SELECT t.id, t.created_at, t.kind, t.name, t.media_type, t.size_bytes, t.region_code, t.latitude,
@@ -45,7 +42,7 @@ _STATED = f"""        'attachments', (SELECT coalesce(jsonb_agg(to_jsonb(x) ORDE
               FROM public.attachments t WHERE t.key_cipher IS NOT NULL AND ({_OWN})) x),
 """
 
-# What 0008 says in `app.erase_subject`, and what stands beside it from now on.
+# What stands in `app.erase_subject`, and what stands before it from now on.
 _RECORDS = "        UNION ALL SELECT g.id FROM public.access_grants g WHERE g.beneficiary_id = p_subject);\n"
 _ALSO_RECORDS = f"""        UNION ALL SELECT t.id FROM public.attachments t WHERE {_OWN}
 """
@@ -65,6 +62,13 @@ _ERASED = """    -- Without its key no copy of a file can be read, nor one in a 
     UPDATE public.visits v SET attachment_ids = '{}' WHERE v.beneficiary_id = p_subject;
 
 """
+_STATEMENT = ((_STATED, _REQUESTS),)
+_ERASURE = (
+    (_ALSO_RECORDS, _RECORDS),
+    (_ALSO_LINKED, _LINKED),
+    (_ERASED, _SHARED),
+    (_ALSO_PLACES, _PLACES),
+)
 
 
 def upgrade() -> None:
@@ -131,11 +135,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    privacy = _module("0008")
-    for function in (privacy._STATEMENT, privacy._ERASE_SUBJECT):
-        _replace(function)
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, _module("0011").visible_with_its_entity())
+    ops.forget_history("attachments")
+    ops.unamend("erase_subject", *_ERASURE)
+    ops.unamend("statement", *_STATEMENT)
     op.execute("DROP FUNCTION app.attachment_in_use")
     op.drop_column("visits", "attachment_ids")
     op.drop_table("attachment_usage")
@@ -144,34 +146,10 @@ def downgrade() -> None:
 
 def _extend_rights() -> None:
     """A file is stated, erased and restricted with its person."""
-    privacy = _module("0008")
-    _replace(_with(privacy._STATEMENT, _REQUESTS, _STATED + _REQUESTS))
-    erase = privacy._ERASE_SUBJECT
-    for before, more in (
-        (_RECORDS, _ALSO_RECORDS),
-        (_LINKED, _ALSO_LINKED),
-        (_SHARED, _ERASED),
-        (_PLACES, _ALSO_PLACES),
-    ):
-        erase = _with(erase, before, more + before)
-    _replace(erase)
+    ops.amend("statement", *_STATEMENT)
+    ops.amend("erase_subject", *_ERASURE)
     op.execute(
         "CREATE TRIGGER refuse_restricted AFTER INSERT OR UPDATE ON attachments "
         "FOR EACH ROW EXECUTE FUNCTION app.refuse_restricted()"
     )
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, _module("0011").visible_with_its_entity("attachments"))
-
-
-def _module(revision: str) -> Any:
-    return op.get_context().script.get_revision(revision).module
-
-
-def _with(definition: str, before: str, after: str) -> str:
-    assert definition.count(before) == 1, before
-    return definition.replace(before, after)
-
-
-def _replace(definition: str) -> None:
-    # Signature and owner stay, and with them who may call it.
-    op.execute(definition.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
+    ops.remember_history("attachments")

@@ -1,7 +1,5 @@
 """Families, their cards and their deciles."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -208,8 +206,8 @@ def upgrade() -> None:
         "CREATE TRIGGER refuse_restricted AFTER INSERT ON family_members "
         "FOR EACH ROW EXECUTE FUNCTION app.refuse_restricted()"
     )
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, visible_with_its_entity())
+    for table in _TABLES:
+        ops.remember_history(table)
     ops.amend("statement", *_STATEMENT)
     ops.amend("erase_subject", *_ERASURE)
 
@@ -217,22 +215,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     ops.unamend("erase_subject", *_ERASURE)
     ops.unamend("statement", *_STATEMENT)
-    for table in ("changes", "transitions"):
-        ops.replace_policy(table, _module("0011").visible_with_its_entity("attachments"))
+    for table in reversed(_TABLES):
+        ops.forget_history(table)
     for trigger, _column, _why in _LEAVES:
         op.execute(f"DROP TRIGGER {trigger} ON beneficiaries")
     op.execute("DROP FUNCTION app.move_family, app.leave_family, app.lock_family_of")
     for table in reversed(_TABLES):
         op.drop_table(table)
-
-
-def visible_with_its_entity(*more: str) -> str:
-    """The policy of the history; later migrations add their own tables."""
-    return str(_module("0011").visible_with_its_entity("attachments", *_TABLES, *more))
-
-
-def _module(revision: str) -> Any:
-    return op.get_context().script.get_revision(revision).module
 
 
 def _create_families() -> None:

@@ -1,10 +1,9 @@
 """Rate limits that all processes share, without a question to the database in any request."""
 
-import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -15,10 +14,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tksk_api.database.rounds import in_rounds
 from tksk_api.domain.limits.service import add_counts, counter_key, forget_counts, over_quota, window_end
 from tksk_api.security.crypto import Keyring
 from tksk_api.settings import Settings
-from tksk_api.telemetry import log
 
 WINDOW_SECONDS = 60
 _SHARE_SECONDS = 1.0
@@ -126,32 +125,17 @@ class RateLimits:
             self._changed.pop(forgotten, None)
         return entry
 
-    @asynccontextmanager
-    async def shared(self, engine: AsyncEngine) -> AsyncIterator[None]:
+    def shared(self, engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
         """Share the counts with the other processes while the block runs."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(self._keep_sharing(engine, stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await task
+        turns = count()
 
-    async def _keep_sharing(self, engine: AsyncEngine, stop: asyncio.Event) -> None:
-        is_shared = True
-        for turn in count():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _SHARE_SECONDS)
-                return
-            try:
-                await self.share(engine)
-                if turn % _TURNS_UNTIL_FORGOTTEN == 0:
-                    await self._forget(engine)
-                is_shared = True
-            except Exception as error:  # whatever it is: without this task the limits would silently be less
-                if is_shared:
-                    log.warning("rate_limits_not_shared", kind=type(error).__name__)
-                is_shared = False
+        async def share() -> None:
+            turn = next(turns)
+            await self.share(engine)
+            if turn % _TURNS_UNTIL_FORGOTTEN == 0:
+                await self._forget(engine)
+
+        return in_rounds(share, _SHARE_SECONDS, "rate_limits_not_shared")
 
     async def _forget(self, engine: AsyncEngine) -> None:
         async with engine.begin() as connection:

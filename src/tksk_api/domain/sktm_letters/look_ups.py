@@ -1,16 +1,14 @@
 """How often a letter is looked up: counted beside the requests, so that scans of one letter wait for nobody."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tksk_api.telemetry import log
+from tksk_api.database.rounds import in_rounds
 
 _SHARE_SECONDS = 1.0
 _MOST_LETTERS = 20_000  # without the database for a while; a number nobody's scanning reaches within a second
@@ -32,29 +30,9 @@ class LookUps:
         if letter_id in self._new or len(self._new) < _MOST_LETTERS:
             self._new[letter_id] += 1
 
-    @asynccontextmanager
-    async def shared(self, engine: AsyncEngine) -> AsyncIterator[None]:
+    def shared(self, engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
         """Hand the counts over while the block runs, and once more when it ends."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(self._keep_sharing(engine, stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await task
-
-    async def _keep_sharing(self, engine: AsyncEngine, stop: asyncio.Event) -> None:
-        is_shared = True
-        while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _SHARE_SECONDS)
-            try:
-                await self.share(engine)
-                is_shared = True
-            except Exception as error:  # whatever it is: what was not counted now is counted the next time
-                if is_shared:
-                    log.warning("look_ups_not_counted", kind=type(error).__name__)
-                is_shared = False
+        return in_rounds(lambda: self.share(engine), _SHARE_SECONDS, "look_ups_not_counted", and_at_the_end=True)
 
     async def share(self, engine: AsyncEngine) -> None:
         """Add what was counted since the last time to the database."""
