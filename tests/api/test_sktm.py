@@ -34,13 +34,10 @@ from tksk_api.routers import sktm_applications as router
 
 def qr_of(pdf: bytes) -> str:
     """What the QR code on the last page says."""
-    for dpi in (200, 300, 150, 250):  # a camera, too, looks more than once
-        page = pymupdf.open(stream=pdf)[-1].get_pixmap(dpi=dpi)
-        image = numpy.frombuffer(page.samples, numpy.uint8).reshape(page.height, page.width, page.n)
-        text, *_ = cv2.QRCodeDetector().detectAndDecode(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-        if text:
-            return str(text)
-    return ""
+    page = pymupdf.open(stream=pdf)[-1].get_pixmap(dpi=200)
+    image = numpy.frombuffer(page.samples, numpy.uint8).reshape(page.height, page.width, page.n)
+    text, *_ = cv2.QRCodeDetectorAruco().detectAndDecode(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    return str(text)
 
 
 async def test_a_scholarship_letter_from_draft_to_collection(as_, owner, client):
