@@ -22,8 +22,6 @@ class Activity(Record, RegionScoped, table=True):
         sa.Index("ix_activities_officer_id", "officer_id", "occurred_on"),
         sa.Index("ix_activities_district_occurred", "district_code", "occurred_on", "id"),
         sa.Index("ix_activities_beneficiary_ids", "beneficiary_ids", postgresql_using="gin"),
-        sa.Index("ix_activities_beneficiary_ids", "beneficiary_ids", postgresql_using="gin"),
-        sa.Index("ix_activities_beneficiary_ids", "beneficiary_ids", postgresql_using="gin"),
     )
 
     officer_id: UUID = Field(sa_type=PgUuid, foreign_key="users.id")

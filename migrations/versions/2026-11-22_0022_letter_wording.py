@@ -1,0 +1,14 @@
+"""What letters say per purpose, logos, and pages in English."""
+
+revision = "0022"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
