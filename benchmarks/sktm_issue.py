@@ -89,7 +89,14 @@ async def prepare(bench: Bench, count: int, signers: int) -> list[str]:
             | {"purpose": "bpjs_pbi", "purpose_detail": "Kepesertaan BPJS PBI", "addressed_to": "Dinas Sosial"}
             | {"documents": json.dumps(_DOCUMENTS), "policy": json.dumps(dict(DEFAULT)), "recommendation": "Layak"},
         )
-        await connection.execute("ANALYZE beneficiaries; ANALYZE visits; ANALYZE sktm_applications")
+        verified: dict[str, Any] = {"entity": "sktm_applications", "action": "verify", "from_state": "checked"}
+        verified |= {"to_state": "verified", "actor_id": officer, "actor_role": "tksk"}
+        await connection.copy_records_to_table(
+            "transitions",
+            records=[(new_id(), key, *verified.values()) for key, *_ in applications],
+            columns=["id", "entity_id", *verified],
+        )
+        await connection.execute("ANALYZE beneficiaries, visits, sktm_applications, transitions")
         return [bench.token(*head) for head in heads]
     finally:
         await connection.close()

@@ -23,8 +23,9 @@ def _database_url() -> str:
 
 
 def _include(_object: object, name: str | None, kind: str, reflected: bool, compared_to: object) -> bool:
-    # The list indexes come from ops.enable_region_scope, not from the models.
-    made_by_ops = any(str(name).endswith(f"_{c}") for c in ops.SCOPE_INDEXES) and compared_to is None and reflected
+    # The list indexes come from ops.enable_region_scope, those of the worklist from 0024, not from the models.
+    made_by_ops = str(name).startswith("ix_open_") or any(str(name).endswith(f"_{c}") for c in ops.SCOPE_INDEXES)
+    made_by_ops = made_by_ops and compared_to is None and reflected
     # PostgreSQL prints an index expression its own way, so the comparison would always differ.
     return not (kind == "index" and (made_by_ops or name == "uq_sktm_applications_running"))
 

@@ -26,7 +26,18 @@ from tksk_api.main import create_app
 from tksk_api.security.crypto import create_key_file
 from tksk_api.settings import Settings
 
-KEPT_TABLES = ("regions", "programs", "program_versions", "agencies", "alembic_version", "rate_limits")
+KEPT_TABLES = (
+    "regions",
+    "programs",
+    "program_versions",
+    "notification_rules",
+    "notification_templates",
+    "activity_kinds",
+    "agencies",
+    "working_days",
+    "alembic_version",
+    "rate_limits",
+)
 _LAST_VERSION = "SELECT max(v.number) FROM program_versions v WHERE v.program_code = p.code"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "250"}
 
@@ -102,6 +113,8 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         letters_per_hour=1_000_000,
         seal_seconds=0,
         job_seconds=0,
+        open_data_publisher="Dinas Sosial Contoh",
+        message_seconds=0,
     )
 
 
@@ -126,6 +139,7 @@ async def _owner(owner_url: str) -> AsyncIterator[tuple[Any, str]]:
     empty = ["SET session_replication_role = replica", *(f"DELETE FROM {row['relname']}" for row in rows)]
     empty += ["DELETE FROM agencies WHERE created_by IS NOT NULL"]
     empty += ["DELETE FROM program_versions WHERE created_by IS NOT NULL"]
+    empty += ["DELETE FROM activity_kinds WHERE created_by IS NOT NULL"]
     empty += [f"UPDATE programs p SET version = ({_LAST_VERSION}) WHERE version <> ({_LAST_VERSION})"]
     empty += ["SET session_replication_role = origin"]
     yield connection, "; ".join(empty)

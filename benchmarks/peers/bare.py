@@ -36,6 +36,10 @@ _HISTORY = (
     "INSERT INTO changes (entity, entity_id, entity_version, action, actor_id, actor_role, request_id, operation) "
     "VALUES ('beneficiaries', $1, 1, 'create', $2, 'tksk', $3, 'create_beneficiary')"
 )
+_LETTER = (
+    "SELECT number, purpose, masked_name, issuer_name, issued_on, valid_until, revoked_at, superseded_at "
+    "FROM sktm_letters WHERE token = $1"
+)
 _NOBODY = UUID(int=1)
 
 
@@ -112,6 +116,11 @@ async def create(request: Request) -> Response:
     return _json(_shown(row), 201)
 
 
+async def verify(request: Request) -> Response:
+    row = await request.app.state.pool.fetchrow(_LETTER, request.path_params["token"])
+    return _json({"status": "unknown"} if row is None else dict(row))
+
+
 async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
@@ -137,6 +146,7 @@ app = Starlette(
         Route("/v1/beneficiaries", get_page, methods=["GET"]),
         Route("/v1/beneficiaries", create, methods=["POST"]),
         Route("/v1/beneficiaries/{id}", get_one, methods=["GET"]),
+        Route("/verify/{token}", verify, methods=["GET"]),
         Route("/livez", lambda _request: _json({"status": "ok"})),
     ],
     lifespan=_lifespan,

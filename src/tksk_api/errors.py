@@ -425,12 +425,51 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "During part of that time this officer holds another district, or has the same assignment here already. "
         "End that one first, or change the dates.",
     ),
+    "report_incomplete": ProblemText(
+        409,
+        "Laporan belum lengkap",
+        "The report is not complete",
+        "Yang kurang: {missing}. Operasi check menjelaskan masing-masing; lengkapi lalu kirim lagi.",
+        "Missing: {missing}. The operation check explains each; complete it and submit again.",
+    ),
+    "acknowledgement_order": ProblemText(
+        409,
+        "Urutan mengetahui dan menerima",
+        "The order of acknowledgement and acceptance",
+        "Menurut kalender laporan wilayah ini camat mengetahui laporan: {order}. Tunggu langkah sebelumnya.",
+        "By this region's report calendar the district head acknowledges: {order}. Wait for the step before.",
+    ),
     "transition_refused": ProblemText(
         409,
         "Langkah ini belum atau tidak lagi mungkin",
         "This step is not possible now",
         "Status sekarang {state}; langkah yang tersedia: {allowed_actions}.",
         "The current state is {state}; the steps available are: {allowed_actions}.",
+    ),
+    "frozen": ProblemText(
+        409,
+        "Kegiatan sudah masuk laporan",
+        "A report holds this activity",
+        "Laporan {report_id} memuatnya, jadi isinya tetap. Buat koreksi dengan POST .../revise, atau minta laporan itu "
+        "dikembalikan.",
+        "Report {report_id} holds it, so it stays as it is. Correct it with POST .../revise, or have that report "
+        "returned.",
+    ),
+    "already_corrected": ProblemText(
+        409,
+        "Sudah ada koreksinya",
+        "There is a correction already",
+        "Koreksinya {correction_id}. Buka dan ubah yang itu.",
+        "Its correction is {correction_id}. Open that one and change it.",
+    ),
+    "kind_exists": ProblemText(
+        409,
+        "Kode jenis kegiatan sudah dipakai",
+        "The code of this kind is taken",
+        "Kode berlaku untuk seluruh Indonesia, agar jumlah antarwilayah tidak tercampur. Pakai kode lain, misalnya "
+        "dengan nama wilayah di belakangnya.",
+        "Codes hold in the whole nation, so that sums over regions never mix two kinds. Choose another, for example "
+        "with the name of the region behind it.",
     ),
     "facts_changed": ProblemText(
         409,
@@ -488,6 +527,35 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "The processing of this person's data is restricted",
         "Atas permintaannya data orang ini tidak diproses lagi (UU 27/2022 Pasal 41). Minta dinas sosial mencabutnya.",
         "At the person's request their data is not processed further (UU 27/2022 Pasal 41). Ask the office to lift it.",
+    ),
+    "seal_unavailable": ProblemText(
+        409,
+        "Surat belum dapat disegel",
+        "The letter cannot be sealed now",
+        "Surat belum terbit dan nomornya tidak terpakai; sebabnya {why}. certificate_*: minta kantor kabupaten/kota "
+        "mengunggah sertifikat yang berlaku. key_unreadable, service_not_configured, service_refused, seal_damaged: "
+        "hubungi admin. service_unreachable: coba lagi. credentials_*: tanda tangani satu per satu dengan NIK dan "
+        "passphrase BSrE yang benar.",
+        "The letter is not issued and no number is spent; the reason is {why}. certificate_*: have the regency office "
+        "upload a certificate that is in force. key_unreadable, service_not_configured, service_refused, seal_damaged: "
+        "ask the administrator. service_unreachable: try again. credentials_*: sign one by one, with the right NIK and "
+        "passphrase of BSrE.",
+    ),
+    "scan_missing": ProblemText(
+        409,
+        "Pindaian surat yang ditandatangani belum ada",
+        "The scan of the signed letter is missing",
+        "Cetak surat, mintakan tanda tangan dan cap, pindai, lampirkan sebagai signed_letter, lalu kirim ke "
+        "signed-scan. Sesudah itu surat berlaku dan dapat diserahkan.",
+        "Print the letter, have it signed and stamped, scan it, attach it as signed_letter, and send it to "
+        "signed-scan. From then on the letter is valid and can be handed over.",
+    ),
+    "scan_not_expected": ProblemText(
+        409,
+        "Surat ini tidak ditandatangani dengan tangan",
+        "This letter is not signed by hand",
+        "Hanya surat dengan jenis tanda tangan wet yang menunggu pindaian. Surat ini sudah lengkap.",
+        "Only a letter whose kind of signature is wet waits for a scan. This one is complete as it is.",
     ),
     "attachment_in_use": ProblemText(
         409,
@@ -664,6 +732,22 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Batas waktu aktivasi {end} sudah lewat; ajukan rujukan baru.",
         "The last day to activate it was {end}; refer the person anew.",
     ),
+    "whole_months": (
+        "Untuk wilayah ini angka hanya ada per bulan: dari tanggal 1 sampai hari terakhir bulan.",
+        "Here figures are of whole months: from the 1st to the last day of a month.",
+    ),
+    "month_not_over": (
+        "Hanya bulan yang sudah berakhir; angka bulan ini masih berubah.",
+        "Only months that are over; this month's figures still change.",
+    ),
+    "one_dimension": (
+        "Tanpa hak melihat barisnya hanya satu dari {expected} sekaligus, agar angka kecil tidak terbaca.",
+        "Without the right to see the rows only one of {expected} at once, so that no small number can be worked out.",
+    ),
+    "too_many_cells": (
+        "Jawaban lebih dari {max} sel; persempit wilayah atau periodenya.",
+        "The answer has more than {max} cells; narrow the region or the period.",
+    ),
     "before_start": ("Harus sesudah waktu mulai.", "Must be after the start."),
     "too_long_span": ("Rentang waktu terlalu panjang.", "The span of time is too long."),
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
@@ -688,6 +772,15 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "family_card_format": ("Nomor KK harus 16 angka sebagai teks.", "A family card number is 16 digits, as text."),
     "phone_format": ("Nomor telepon tidak sah.", "Not a valid phone number."),
+    "case_number_format": (
+        "Harus nomor perkara seperti 7K2M-9QXD.",
+        "Must be a case number like 7K2M-9QXD.",
+    ),
+    "bad_time": ("Harus jam dan menit, misalnya 21:00.", "Must be hours and minutes, for example 21:00."),
+    "quiet_hours_empty": (
+        "Jam tenang harus berakhir pada jam lain dari mulainya.",
+        "Quiet hours must end at another time than they start.",
+    ),
     "too_many": ("Paling banyak {max} butir.", "At most {max} entries."),
     "duplicate_entry": ("Butir yang sama muncul dua kali.", "The same entry appears twice."),
     "headcount_below_linked": (
@@ -731,6 +824,7 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Menurut waktu setempat bukan pada hari occurred_on.",
         "Not on the day occurred_on by the local time of the region.",
     ),
+    "kind_ended": ("Jenis kegiatan ini tidak berlaku pada hari itu.", "This kind of activity does not hold on that day."),
     "kind_other_pillar": (
         "Jenis kegiatan ini termasuk pilar {pillar}.",
         "This kind of activity belongs to the pillar {pillar}.",
@@ -812,6 +906,14 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Pola nomor harus memuat {{sequence}} dan {{year}}.",
         "A number pattern needs {{sequence}} and {{year}}.",
     ),
+    "nothing_filled_in": (
+        "Kalimat dicetak apa adanya; tulis tanpa kurung kurawal.",
+        "The sentence is printed as it stands; write it without braces.",
+    ),
+    "logo_expected": (
+        "Logo harus berupa gambar JPEG atau PNG, sisi terpanjang paling sedikit {min} piksel.",
+        "A logo has to be a JPEG or PNG picture, its longer side at least {min} pixels.",
+    ),
     "agency_not_fitting": ("Instansi tidak melayani program ini.", "The agency does not serve this programme."),
     "agency_inactive": ("Instansi sudah tidak menerima rujukan.", "The agency no longer takes referrals."),
     "program_ended": ("Program sudah berakhir.", "The programme has ended."),
@@ -844,10 +946,44 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "too_many_numbers": ("Paling banyak {max} nomor sekali batal.", "At most {max} numbers at once."),
     "in_past": ("Hari ini atau sesudahnya.", "Today or later."),
+    "report_level": (
+        "Kecamatan, kabupaten/kota atau provinsi; kosongkan untuk nasional.",
+        "A district, regency or province; leave it out for the nation.",
+    ),
+    "not_period_start": ("Isi hari pertama periode: {first}.", "Give the first day of the period: {first}."),
     "after_end": ("Penugasan sudah berakhir pada {end}.", "It ends on {end} already."),
     "one_owner": (
         "Isi tepat satu: beneficiary_id, visit_id atau activity_id.",
         "Give exactly one of beneficiary_id, visit_id or activity_id.",
+    ),
+    "certificate_unreadable": (
+        "Bukan berkas PKCS#12 (.p12 atau .pfx) yang utuh; ekspor ulang dari penerbit sertifikat.",
+        "Not an intact PKCS#12 file (.p12 or .pfx); export it again from whoever issued the certificate.",
+    ),
+    "certificate_password": (
+        "Kata sandi berkas sertifikat salah.",
+        "Wrong password for the certificate's file.",
+    ),
+    "certificate_no_key": (
+        "Berkas tidak memuat sertifikat beserta kunci privatnya; ekspor ulang dengan kunci privat.",
+        "The file does not hold a certificate with its private key; export it again with the private key.",
+    ),
+    "certificate_weak_key": (
+        "Kunci harus RSA paling sedikit {min} bit, atau EC P-256, P-384 atau P-521.",
+        "The key has to be RSA of at least {min} bits, or EC P-256, P-384 or P-521.",
+    ),
+    "certificate_not_for_signing": (
+        "Kegunaan sertifikat ini bukan tanda tangan, misalnya sertifikat situs web.",
+        "The certificate is not meant for signatures; it may be that of a web site.",
+    ),
+    "certificate_expired": ("Sertifikat sudah berakhir pada {end}.", "The certificate expired on {end}."),
+    "certificate_not_yet_valid": (
+        "Sertifikat baru berlaku mulai {start}.",
+        "The certificate is not valid before {start}.",
+    ),
+    "signed_letter_expected": (
+        "Lampirkan pindaian surat sebagai jenis signed_letter pada pemohon.",
+        "Attach the scan of the letter to the applicant as a signed_letter.",
     ),
     "file_empty": ("Berkas kosong.", "The file is empty."),
     "file_type_refused": (

@@ -18,6 +18,8 @@ from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
 from tksk_api.domain.audit.service import sealing
 from tksk_api.domain.jobs.worker import working
+from tksk_api.domain.notifications.gateways import gateways_of
+from tksk_api.domain.notifications.outbox import sending
 from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.http import problems
 from tksk_api.http.dependencies import House
@@ -71,12 +73,20 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         )
         house = app.state.house
         handlers = {kind: handler for service in chosen.values() for kind, handler in service.jobs.items()}
+        handlers |= {kind: made(house) for service in chosen.values() for kind, made in service.house_jobs.items()}
         chores = [chore for service in chosen.values() for chore in service.chores]
         async with (
             house.limits.shared(engine),
             house.look_ups.shared(engine),
             sealing(sessions, settings.seal_seconds),
             working(sessions, handlers, chores, settings.job_seconds),
+            sending(
+                sessions,
+                gateways_of(settings),
+                settings.messages_per_day,
+                settings.message_seconds,
+                metrics.messages,
+            ),
         ):
             yield
         inspectors.close()

@@ -1,6 +1,6 @@
 """The table of services: each is a set of routers with its own OpenAPI document, served together or alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
@@ -10,10 +10,18 @@ from fastapi import APIRouter
 from tksk_api import domain
 from tksk_api.domain.eligibility import simulation
 from tksk_api.domain.jobs.worker import Chore, Handler
+from tksk_api.domain.notifications.outbox import tell_deadlines
 from tksk_api.domain.referrals.lapse import lapse
+from tksk_api.domain.reports.many import step as compile_many
+from tksk_api.domain.reports.service import COMPILE_MANY
+from tksk_api.domain.sktm_applications import sign_many
+from tksk_api.domain.statistics.upkeep import fold
+from tksk_api.http.dependencies import House
 from tksk_api.routers import (
     access_grants,
     activities,
+    activity_kinds,
+    activity_templates,
     agencies,
     assignments,
     attachments,
@@ -29,7 +37,9 @@ from tksk_api.routers import (
     identity,
     jobs,
     me,
+    notifications,
     oauth,
+    office_certificates,
     partners,
     ppks_assessments,
     presentations,
@@ -39,6 +49,9 @@ from tksk_api.routers import (
     reference,
     referrals,
     regions,
+    report_calendars,
+    report_verification,
+    reports,
     sktm_applications,
     sktm_numbers,
     sktm_policies,
@@ -47,6 +60,7 @@ from tksk_api.routers import (
     verification,
     visit_forms,
     visits,
+    worklist,
 )
 
 
@@ -58,6 +72,7 @@ class Service:
     description: str
     routers: tuple[APIRouter, ...]
     jobs: Mapping[str, Handler] = field(default_factory=dict)
+    house_jobs: Mapping[str, Callable[[House], Handler]] = field(default_factory=dict)  # those that need what it owns
     chores: tuple[Chore, ...] = ()
 
 
@@ -98,6 +113,7 @@ SERVICES: Mapping[str, Service] = {
             attachments.router,
             privacy_requests.router,
         ),
+        chores=(Chore("fold_figures", 10, fold),),
     ),
     "sktm": Service(
         "SKTM",
@@ -106,19 +122,38 @@ SERVICES: Mapping[str, Service] = {
             sktm_applications.router,
             sktm_numbers.router,
             sktm_policies.router,
+            office_certificates.router,
             verification.router,
             presentations.router,
         ),
+        house_jobs={sign_many.KIND: sktm_applications.signing},
     ),
     "referrals": Service(
         "Referrals",
-        "Programmes and who may qualify, agencies, and what became of a referral.",
-        (programs.router, agencies.router, referrals.router, enrolments.router),
+        "Programmes and who may qualify, agencies, what became of a referral, and what is due for whom.",
+        (programs.router, agencies.router, referrals.router, enrolments.router, worklist.router),
         jobs={simulation.KIND: simulation.step},
         chores=(Chore("lapse_referrals", 900, lapse),),
     ),
+    "notifications": Service(
+        "Notifications",
+        "What happened to one's cases and what waits for one, and how one is told.",
+        (notifications.router,),
+        chores=(Chore("tell_deadlines", 3600, tell_deadlines),),
+    ),
+    "reports": Service(
+        "Reports",
+        "What was done in a month, quarter, semester or year: a district's own report, the recaps above it, their way to "
+        "acceptance, and when they are due.",
+        (reports.router, report_calendars.router, report_verification.router),
+        jobs={COMPILE_MANY: compile_many},
+    ),
     "jobs": Service("Jobs", "Work that takes longer than a request: its progress and result.", (jobs.router,)),
-    "activities": Service("Activities", "The officers' work log in four pillars.", (activities.router,)),
+    "activities": Service(
+        "Activities",
+        "The officers' work log in four pillars, the kinds of work there are, and templates for what comes again.",
+        (activities.router, activity_kinds.router, activity_templates.router),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, UrlConstraints
@@ -40,6 +40,26 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 def _web_address(value: str) -> str:
     if not re.fullmatch(r"https://[!-~]+", value):
         raise ValueError("https://... is expected")
+    return value
+
+
+def _protected_address(value: str) -> str:
+    parts = urlsplit(_no_trailing_slash(value))
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError("https://... is expected, or http:// on this machine: passphrases travel there")
+    return value.rstrip("/")
+
+
+def _mail_server(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("smtp://host:587 or smtps://host:465 is expected, with user:password@ where it is needed")
+    return value
+
+
+def _mailbox(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+", value):
+        raise ValueError("an address like tksk@dinsos.example is expected")
     return value
 
 
@@ -126,4 +146,38 @@ class Settings(BaseSettings):
     attachment_quota_bytes: int = Field(default=50 * 1024**3, ge=0, description="per regency")
     seal_seconds: int = Field(default=60, ge=0, description="how often the access log is sealed; 0: not by this server")
     job_seconds: float = Field(default=1.0, ge=0, description="how often this server looks for jobs; 0: never")
+    message_seconds: float = Field(
+        default=5.0, ge=0, description="how often this server sends messages that are due; 0: never"
+    )
+    message_folder: Path | None = Field(
+        default=None, description="messages without a gateway are put here as files; default: they are not sent"
+    )
+    messages_per_day: int = Field(default=20, ge=1, description="messages to one recipient, by all gateways")
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = Field(
+        default=None, description="smtp://user:password@host:587 (with STARTTLS) or smtps://...:465, for e-mail"
+    )
+    message_sender: Annotated[str, AfterValidator(_mailbox)] | None = Field(
+        default=None, description="the address that e-mail comes from"
+    )
+    gateway_url: Annotated[str, AfterValidator(_protected_address)] | None = Field(
+        default=None, description="https: address of the gateway for WhatsApp and SMS"
+    )
+    gateway_secret: SecretStr | None = Field(default=None, description="signs what it is sent (Standard Webhooks)")
+    open_data_publisher: str | None = Field(
+        default=None, description="who answers for the open data (walidata); without it none are published"
+    )
+    open_data_licence: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="https://creativecommons.org/licenses/by/4.0/", description="https: address of their licence"
+    )
     metrics_token: SecretStr | None = None
+    sealer: Literal["office_certificate", "bsre"] = Field(
+        default="office_certificate", description="what seals letters where the policy says `sealed`"
+    )
+    bsre_url: Annotated[str, AfterValidator(_protected_address)] | None = Field(
+        default=None, description="https: address of the office's BSrE e-sign client service"
+    )
+    bsre_user: str | None = Field(default=None, description="what the service knows this system by")
+    bsre_password: SecretStr | None = None
+    bsre_timeout_seconds: float = Field(
+        default=10.0, gt=0, le=25, description="others of the village wait for their number meanwhile"
+    )

@@ -37,3 +37,6 @@ class Metrics:
         self.seconds = Histogram(
             "tksk_request_seconds", "Time until the last byte", ["operation"], registry=self.registry
         )
+        self.messages = Counter(
+            "tksk_messages", "Attempts to send a message", ["channel", "outcome"], registry=self.registry
+        )

@@ -16,6 +16,7 @@ _SEPARATORS = re.compile(r"[\s.\-]")
 _NIK = re.compile(r"[1-9][0-9]{15}")
 _FAMILY_CARD = re.compile(r"[1-9][0-9]{15}")
 _PHONE = re.compile(r"\+[1-9][0-9]{7,14}|0[2-9][0-9]{6,12}|62[2-9][0-9]{6,12}")
+_CASE_NUMBER = re.compile(r"[0-9A-HJKMNP-TV-Z]{8}")
 _NIK_LENGTH = 16
 _DIGITS_IN_GROUPS = re.compile(r"[0-9]+(?:[ .\-_'\u2019\u00b7\u2022\u2212]{1,3}[0-9]+)*")
 # Two dates, or a village and a district, side by side: sixteen digits, and often the shape of a NIK.
@@ -104,6 +105,14 @@ def _check_phone(value: str) -> str:
     if not _PHONE.fullmatch(value):
         raise PydanticCustomError("phone_format", "phone number")
     return "+62" + value[1:] if value.startswith("0") else value if value.startswith("+") else "+" + value
+
+
+def _check_case_number(value: str) -> str:
+    """Crockford's base 32 forgives what the ear and the eye confuse."""
+    plain = _SEPARATORS.sub("", value).upper().translate(str.maketrans("OIL", "011"))
+    if not _CASE_NUMBER.fullmatch(plain):
+        raise PydanticCustomError("case_number_format", "a case number")
+    return f"{plain[:4]}-{plain[4:]}"
 
 
 def _readable(value: str) -> str:
@@ -264,6 +273,12 @@ Note = Annotated[
 ]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 RtRw = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}$"), AfterValidator(lambda value: value.zfill(3))]
+CaseNumber = Annotated[
+    str,
+    StringConstraints(max_length=12),
+    AfterValidator(_check_case_number),
+    Field(examples=["7K2M-9QXD"], description="As it is read out: in any case, O for 0, I and L for 1, dash or none"),
+]
 Latitude = Annotated[Decimal, Field(ge=-90, le=90, max_digits=9, decimal_places=6)]
 Longitude = Annotated[Decimal, Field(ge=-180, le=180, max_digits=9, decimal_places=6)]
 Sex = Literal["male", "female"]

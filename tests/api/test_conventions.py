@@ -25,6 +25,7 @@ NOT_JSON = {
     "get_visit_worksheets": "application/pdf",
     "verify_letter": "text/html",
     "get_attachment_content": "image/jpeg",
+    "get_sktm_logo": "image/jpeg",
 }
 # Looked at before the rest of the query, as a token is.
 CREDENTIALS = {"signature": ("link_refused",)}

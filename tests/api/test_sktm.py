@@ -139,7 +139,7 @@ async def test_whoever_verified_cannot_sign_and_a_second_signature_is_refused(as
     again = await team.head.act(f"{url}/sign")
     assert (again.status_code, code_of(again)) == (409, "transition_refused")
     assert again.json()["state"] == "issued"
-    assert again.json()["allowed_actions"] == ["collect", "revoke"]
+    assert again.json()["allowed_actions"] == ["signed-scan", "collect", "revoke"]
     elsewhere = await as_("village_head", "18.71.04.1003")
     assert (await elsewhere.post(f"{url}/sign", headers={"If-Match": '"v9"'})).status_code == 404
 
@@ -160,10 +160,10 @@ async def test_numbers_have_no_gap_and_no_duplicate_even_with_failures(as_, owne
     rows = [await verified(owner, team, purpose_detail=f"Beasiswa {n}") for n in range(12)]
     draw, calls = router.render_letter, iter(range(100))
 
-    def sometimes(content):
+    def sometimes(content, logo):
         if next(calls) % 4 == 1:
             raise RuntimeError("printer on fire")
-        return draw(content)
+        return draw(content, logo)
 
     monkeypatch.setattr(router, "render_letter", sometimes)
     pending = list(rows)
@@ -289,6 +289,7 @@ BODIES = {
     "check": {"documents": [{"kind": kind, "status": "ok"} for kind in BASE_DOCUMENTS]},
     "verify": {"recommendation": "Layak"},
     "cancel": {"note": "batal"},
+    "signed-scan": {"attachment_id": "00000000-0000-4000-8000-000000000000"},
 }
 ACTORS = {"verify": "tksk", "reject": "head", "sign": "head", "revoke": "dinsos", "cancel": "tksk"}
 

@@ -23,6 +23,9 @@ PUBLIC = {
     "get_reference",
     "list_visit_forms",
     "get_visit_form",
+    "list_open_data",
+    "get_open_data",
+    "get_open_data_metadata",
     "verify_letter",
     "sktm_keys",
     "livez",
@@ -30,6 +33,7 @@ PUBLIC = {
 }
 # Collections everybody signed in may read, whatever their region.
 OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "partners", "sktm-policies", "verify"}
+OPEN_COLLECTIONS |= {"activity-kinds"}
 # POST operations that only read: a body instead of a query, because a NIK never stands in an address.
 READS_BY_POST = {"search_beneficiaries", "search_families"}
 
@@ -95,6 +99,12 @@ class Operation:
     @property
     def takes_file(self) -> bool:
         return "multipart/form-data" in self.raw.get("requestBody", {}).get("content", {})
+
+    @property
+    def fields_beside_file(self) -> set[str]:
+        """Names of what may be sent with the file."""
+        schema = self.raw["requestBody"]["content"]["multipart/form-data"]["schema"]
+        return schema["properties"].keys() - {"file"}
 
     @property
     def body_properties(self) -> dict[str, dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Everything that can be done with people's data, done once by whoever may: a story of one mother and her child."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from architecture.specification import Operation, operations
 from architecture.world import attached
@@ -18,6 +18,8 @@ NOT_ABOUT_PEOPLE = {
     "oauth2": "a machine client's token",
     ".well-known": "public keys and addresses",
     "me": "the caller",
+    "count_unread_notifications": "how many one has not read",
+    "read_all_notifications": "how many one has not read",
     "users": "officers, whose changes have a history of their own",
     "clients": "machine clients",
     "assignments": "officers and their districts",
@@ -27,12 +29,25 @@ NOT_ABOUT_PEOPLE = {
     "reference": "public reference data",
     "visit-forms": "public reference data",
     "programs": "public reference data; the advice on a person is driven with the referrals",
-    "jobs": "counts of people, whom they do not name",
+    "jobs": "counts of people, and numbers of letters, whom they do not name",
+    "sign_sktm_applications": "a job, whose letters leave their rows one by one (tests/api/test_sign_many.py)",
     "agencies": "public offices",
     "sktm-policies": "rules",
+    "office-certificates": "certificates of offices, and their keys",
+    "activity-kinds": "public reference data",
+    "reports": "counts of work, and the author's own words",
+    "report-calendars": "days on which reports are due",
+    "activity-templates": "work that comes again, which names nobody",
     "list_vacancies_on": "districts without an officer",
+    "get_statistics": "counts; the lists they name are driven by themselves",
+    "get_coverage": "counts of places",
+    "list_unvisited_villages": "places",
+    "list_open_data": "tables of counts",
+    "get_open_data": "counts, the small ones withheld",
+    "get_open_data_metadata": "what a table of counts means",
     "sktm-numbers": "numbers; the letters that bear them are read elsewhere",
     "verify": "the public's question about a paper: it names nobody in full, and nobody is there to be named as asking",
+    "count_worklist": "how much waits, naming nobody",
     "livez": "the process",
     "readyz": "the process",
 }
@@ -45,8 +60,8 @@ def about_people(app: Any) -> list[Operation]:
 class Story:
     """Who takes part in it, and how they speak to the API: every answer must be a success."""
 
-    def __init__(self, team: Offices, bpjs: Caller, stranger: Caller, agency_id: str) -> None:
-        self.team, self.bpjs, self.stranger, self.agency_id = team, bpjs, stranger, agency_id
+    def __init__(self, team: Offices, bpjs: Caller, stranger: Caller, agency_id: str, owner: Any) -> None:
+        self.team, self.bpjs, self.stranger, self.agency_id, self.owner = team, bpjs, stranger, agency_id, owner
 
     @property
     def callers(self) -> list[Caller]:
@@ -185,7 +200,11 @@ class Story:
         await taken(team.clerk, f"{issued}/check", {"documents": documents})
         await taken(team.tksk, f"{issued}/verify", {"visit_id": visit, "recommendation": "Layak dibantu."})
         await taken(team.head, f"{issued}/sign")
+        scan = await attached(team.clerk, kind="signed_letter", beneficiary_id=self.mother)
+        await taken(team.clerk, f"{issued}/signed-scan", {"attachment_id": scan})
         await got(team.camat, f"{issued}/letter")
+        (first, *_) = (await sent(team.tksk, "GET", "/v1/notifications")).json()["items"]
+        await sent(team.tksk, "POST", f"/v1/notifications/{first['id']}/read")
         shown = (await team.clerk.get(issued)).json()["letter"]["verification_url"].rsplit("/", 1)[1]
         await sent(self.bpjs, "POST", f"/v1/sktm-letters/{shown}/presentations", {"outcome": "used"})
         await got(team.clerk, f"{issued}/presentations")
@@ -210,6 +229,8 @@ class Story:
             "consent": "given",
             "documents": [{"kind": kind, "shown_physically": True} for kind in ("ktp", "family_card")],
         }
+        file = await attached(tksk, kind="supporting_document", beneficiary_id=self.mother)
+        body["documents"].append({"kind": "other", "attachment_id": file, "shown_physically": False})
         active, rejected, cancelled = [f"{url}/{await made(tksk, url, body)}" for _ in range(3)]
         moved = await made(tksk, url, body)
         await sent(tksk, "POST", f"{url}/submit-many", {"ids": [moved]})
@@ -223,6 +244,10 @@ class Story:
             await taken(bpjs, f"{referral}/review")
         await got(bpjs, url)
         await got(bpjs, active)
+        await got(bpjs, f"{active}/documents")
+        await got(bpjs, f"{active}/documents/{file}/content")
+        for caller in (bpjs, tksk):
+            await got(caller, "/v1/worklist")
         wanted = {"documents": [{"kind": "sktm"}], "note": "Mohon dilengkapi"}
         await taken(bpjs, f"{active}/request-documents", wanted)
         supplied = {"documents": [{"kind": "sktm", "shown_physically": True}]}
@@ -279,7 +304,22 @@ class Story:
         await taken(tksk, f"{kept}/submit")
         await taken(office, f"{kept}/accept")
         await got(tksk, f"{kept}/history")
+        # As a report does, which names nobody.
+        await self.owner.execute("UPDATE activities SET frozen_by = id WHERE id = $1", UUID(kept.rsplit("/", 1)[1]))
+        await sent(tksk, "POST", f"{kept}/revise", {"reason": "Salah jumlah"}, version=await version_of(tksk, kept))
         await sent(tksk, "DELETE", dropped, version=1)
+        await self._take_up(tksk)
+
+    async def _take_up(self, tksk: Caller) -> None:
+        """What the visits, the letter and the referrals of this story suggest; and a quick entry of the same work."""
+        url, office = "/v1/activities", self.team.dinsos
+        hinted = (await sent(tksk, "GET", f"{url}?is_suggested=true")).json()["items"]
+        confirmed, linked = hinted[0]["id"], hinted[1]["id"]
+        await sent(tksk, "POST", f"{url}/{confirmed}/confirm", version=1)
+        quick = await made(tksk, f"{url}/quick", {"kind": "aftercare", "beneficiary_ids": [self.mother]})
+        await sent(tksk, "POST", f"{url}/{linked}/link", {"activity_id": quick}, version=1)
+        await sent(tksk, "POST", f"{url}/submit-many", {"ids": [confirmed, quick]})
+        await sent(office, "POST", f"{url}/accept-many", {"ids": [confirmed, quick]})
 
     async def _ask(self) -> None:
         url, office = "/v1/privacy-requests", self.team.dinsos
@@ -304,8 +344,10 @@ async def gather(as_: Any, owner: Any) -> Story:
         "VALUES ($1, 1, 'BPJS Bandar Lampung', 'bpjs_office', '18.71', true, $1) RETURNING id",
         uuid4(),
     )
+    wet = "INSERT INTO sktm_policies (id, version, region_code, effective_from, signature) VALUES ($1, 1, $2, $3, $4)"
+    await owner.execute(wet, uuid4(), "18.71.04.1002", date(2026, 1, 1), "wet")
     bpjs = await as_("agency", agency_id=agency_id)
-    return Story(await offices(as_), bpjs, await as_("tksk", AMPENAN), str(agency_id))
+    return Story(await offices(as_), bpjs, await as_("tksk", AMPENAN), str(agency_id), owner)
 
 
 def household(*people: tuple[str, str]) -> dict[str, Any]:
@@ -342,6 +384,10 @@ async def got(caller: Caller, url: str) -> None:
 
 async def made(caller: Caller, url: str, body: Any) -> str:
     return str((await sent(caller, "POST", url, body)).json()["id"])
+
+
+async def version_of(caller: Caller, url: str) -> int:
+    return int((await sent(caller, "GET", url)).json()["version"])
 
 
 async def taken(caller: Caller, url: str, body: Any = None) -> None:

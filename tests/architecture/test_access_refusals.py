@@ -155,6 +155,7 @@ async def nothing_can_be_logged(owner: Any) -> AsyncIterator[None]:
 
 # A group's assessment, of which a person's is tried below; and a list of drafts that answers beside each of them.
 SAMPLE_NAMES_NOBODY = {"create_ppks_assessment", "close_ppks_assessment", "submit_referrals"}
+SAMPLE_NAMES_NOBODY |= {"submit_activities", "accept_activities", "create_quick_activity"}
 
 
 async def test_what_cannot_be_recorded_is_neither_shown_nor_done(world):

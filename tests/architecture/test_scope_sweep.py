@@ -21,6 +21,11 @@ NAMED_IN_BODIES = {
     "beneficiary_ids": "beneficiaries",
     "dependants": "beneficiaries",
     "visit_id": "visits",
+    "visit_ids": "visits",
+    "sktm_application_ids": "sktm-applications",
+    "referral_ids": "referrals",
+    "activity_id": "activities",
+    "follows_up_id": "activities",
     "attachment_ids": "attachments",
     "sktm_application_id": "sktm-applications",
     "replaces_id": "sktm-applications",
@@ -30,7 +35,7 @@ NAMED_IN_BODIES = {
     "into_id": "beneficiaries",
 }
 # Members that name rows everybody may see, or nothing that exists yet.
-NOT_SCOPED_IN_BODIES = {"id", "agency_id", "agency_ids", "partner_ids", "attachment_id", "device_id"}
+NOT_SCOPED_IN_BODIES = {"id", "agency_id", "agency_ids", "partner_ids", "attachment_id", "device_id", "label_id"}
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +101,17 @@ class Away:
             self.requests[f"create_{noun}"] = (url, body)
             if noun not in ("visit", "privacy_request"):
                 self.requests[f"update_{noun}"] = (f"{url}/{await self._made(url, body)}", {})
+        self.requests["create_quick_activity"] = ("/v1/activities/quick", {"kind": "aftercare"})
+        meeting = {"title": "Rapat", "kind": "coordination_meeting", "pillar": "protection"}
+        template = await self._made("/v1/activity-templates", meeting)
+        self.requests["use_activity_template"] = (f"/v1/activity-templates/{template}/use", {})
         visit = await self._made("/v1/visits", bodies["visit"])
         found = {"outcome": "met", "finding": "eligible", "evidence": {}}
         self.requests["complete_visit"] = (f"/v1/visits/{visit}/complete", found)
+        seen = await self._made("/v1/visits", bodies["visit"])
+        assert (await self.officer.act(f"/v1/visits/{seen}/complete", found)).status_code == 200
+        (hinted,) = (await self.officer.get("/v1/activities?is_suggested=true")).json()["items"]
+        self.requests["link_activity"] = (f"/v1/activities/{hinted['id']}/link", {})
         self.requests["merge_beneficiary"] = (f"/v1/beneficiaries/{someone}/merge", {"reason": "Orang yang sama"})
         self.requests["create_ppks_assessment"] = ("/v1/ppks-assessments", {"category": "pemulung"})
         of_family = {"category": "keluarga_bermasalah_psikologis"}

@@ -4,16 +4,18 @@
 rows in several villages: what `_fill` writes must follow `world.place`, never a village of its own choice.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 
 from architecture.specification import Operation
+from certificates import PASSWORD, p12
 from files import picture
 from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_user, nik, person
 from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
@@ -52,7 +54,23 @@ BODIES: dict[str, dict[str, Any]] = {
     "revoke_sktm_application": {"reason_code": "false_statement"},
     "void_sktm_numbers": {"reason_code": "issued_on_paper", "note": "Buku agenda lama, halaman pertama"},
     "create_presentation": {"outcome": "seen"},
+    "read_all_notifications": {"until": "2026-11-01T00:00:00Z"},
+    "put_notification_settings": {"phone": PHONE, "quiet_hours": None, "channels": {"task": ["in_app", "sms"]}},
+    "create_quick_activity": {"kind": "aftercare"},
+    "create_report": {"region_code": PANJANG, "period_type": "month", "period_start": "2024-02-01"},
+    "compile_reports": {"region_code": BANDAR_LAMPUNG, "period_type": "month", "period_start": "2024-02-01"},
+    "return_report": {"remarks": [{"section": "work", "note": "Lengkapi hasil kegiatan"}]},
+    "create_activity_kind": {"code": "posyandu_lansia"},
+    "create_activity_template": {"kind": "coordination_meeting", "pillar": "protection", "recurrence": None},
+    "update_activity_template": {"kind": "coordination_meeting", "pillar": "protection", "recurrence": None},
+    "use_activity_template": {"headcount": None, "beneficiary_ids": []},
     "create_access_grant": {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"},
+}
+
+
+# Files and fields of uploads that are no picture, for an office of a place.
+FILES: dict[str, Callable[[Place], tuple[dict[str, str], bytes]]] = {
+    "create_office_certificate": lambda place: ({"region_code": place["village"], "password": PASSWORD}, p12()),
 }
 
 
@@ -83,12 +101,15 @@ class World:
         known = {
             "code": {"regions": self.place["district"], "programs": "local_scholarship"}.get(operation.collection),
             "list": "pillars",
+            "dataset": "activities-by-pillar",
             "version": "1",
             "region_code": self.place["village"],
             "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",
             "id": self.ids.get(operation.collection),
+            "number": "1",
             "session_id": self.ids.get("user-sessions"),
             "member_id": self.ids.get("family-members"),
+            "attachment_id": self.ids.get("referral-files"),
         }
         filled = {name: over.get(name) or known.get(name) for name in operation.path_parameters}
         unknown = [name for name, value in filled.items() if value is None]
@@ -110,8 +131,11 @@ class World:
         if operation.body_schema is not None and "content" not in over:
             over.setdefault("json", operation.body(**BODIES.get(operation.name, {})))
         if operation.takes_file and not over.keys() & {"content", "json", "data"}:
-            over["data"] = {"kind": "other", "beneficiary_id": self.ids["beneficiaries"]}
-            over["files"] = {"file": (f"KTP {self.nik}.jpg", picture())}  # what people call such files
+            fields, content = {"kind": "other", "beneficiary_id": self.ids["beneficiaries"]}, picture(size=(200, 160))
+            if operation.name in FILES:
+                fields, content = FILES[operation.name](self.place)
+            over["data"] = {name: fields[name] for name in fields.keys() & operation.fields_beside_file}
+            over["files"] = {"file": (f"KTP {self.nik}.jpg", content)}  # what people call such files
         return await caller.request(operation.method, path or self.path(operation), headers=headers, **over)
 
 
@@ -131,6 +155,13 @@ async def settle(world: World) -> None:
     """The people and the rows of the world's place."""
     world.home, world.ids["agencies"] = await callers_at(world, world.place)
     await _fill(world)
+    await world.owner.execute("SELECT app.fold_figures(10000)")
+    # Something not folded yet, that adds up to nothing.
+    await world.owner.execute(
+        "INSERT INTO figure_changes SELECT 'visits', $1, '2026-01-01', '{planned,none}', false, change "
+        "FROM unnest(ARRAY[1, -1]) AS change",
+        world.place["village"],
+    )
 
 
 async def leave(world: World) -> None:
@@ -169,6 +200,8 @@ async def _fill(world: World) -> None:
     tksk, clerk, head = (world.home[role] for role in ("tksk", "village_clerk", "village_head"))
     ids, village = world.ids, world.place["village"]
     ids["users"] = str(clerk.user_id)
+    answer = await tksk.put("/v1/me/notification-settings", json=BODIES["put_notification_settings"])
+    assert answer.status_code == 200, answer.text
     # One more session each, so that ending it leaves the caller signed in: the officer's own, and the clerk's.
     ids["auth"] = await _another_session(world, tksk)
     ids["user-sessions"] = await _another_session(world, clerk)
@@ -214,18 +247,23 @@ async def _fill(world: World) -> None:
     await _taken(clerk, f"{url}/check", {"documents": [{"kind": kind, "status": "ok"} for kind in kinds]})
     await _taken(tksk, f"{url}/verify", {"visit_id": ids["visits"], "recommendation": "Layak dibantu."})
     await _taken(head, f"{url}/sign")
+    ids["notifications"] = (await tksk.get("/v1/notifications")).json()["items"][0]["id"]
     ids["sktm-letters"] = (await head.get(url)).json()["letter"]["verification_url"].rsplit("/", 1)[1]
     looked = "SELECT app.count_look_ups(ARRAY[id], '{1}', now()) FROM sktm_letters WHERE token = $1"
     await world.owner.execute(looked, ids["sktm-letters"])
     shown = f"/v1/sktm-letters/{ids['sktm-letters']}/presentations"
     ids["presentations"] = await _made(world.home["agency"], shown, {"outcome": "used"})
+    ids["referral-files"] = await attached(tksk, "letter_scan", beneficiary_id=ids["beneficiaries"])
     refer = {
         "beneficiary_id": ids["beneficiaries"],
         "program": "pbi_jk",
         "agency_id": ids["agencies"],
         "reason": "Tidak mampu membayar iuran",
         "consent": "given",
-        "documents": [{"kind": kind, "shown_physically": True} for kind in ("ktp", "family_card")],
+        "documents": [
+            *({"kind": kind, "shown_physically": True} for kind in ("ktp", "family_card")),
+            {"kind": "sktm", "attachment_id": ids["referral-files"], "shown_physically": False},
+        ],
     }
     ids["referrals"] = await _made(tksk, "/v1/referrals", refer)
     await _taken(tksk, f"/v1/referrals/{ids['referrals']}/submit")
@@ -242,6 +280,17 @@ async def _fill(world: World) -> None:
     policy = f"/v1/sktm-policies/{village}"
     answer = await world.home["regency_office"].put(policy, json={"validity_months": 3})
     assert answer.status_code == 200, answer.text
+    # Not by the API: the policy stays as it was made, in its first version.
+    logo = "INSERT INTO sktm_logos (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    await world.owner.execute(logo, sha256(image := picture()).hexdigest(), image)
+    shown = "UPDATE sktm_policies SET logo = $1 WHERE region_code = $2"
+    await world.owner.execute(shown, sha256(image).hexdigest(), village)
+    fields, content = FILES["create_office_certificate"](world.place)
+    answer = await world.home["regency_office"].post(
+        "/v1/office-certificates", data=fields, files={"file": ("kantor.p12", content)}
+    )
+    assert answer.status_code == 201, answer.text
+    ids["office-certificates"] = str(answer.json()["id"])
     book = {**BODIES["void_sktm_numbers"], "region_code": village, "year": 2025, "series": "LL", "through": 1}
     answer = await world.home["regency_office"].post("/v1/sktm-numbers/void", json=book)
     assert answer.status_code == 200, answer.text
@@ -255,6 +304,13 @@ async def _fill(world: World) -> None:
     ids["activities"] = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"], village))
     handed_in = await _made(tksk, "/v1/activities", activity(ids["beneficiaries"], village))
     await _taken(tksk, f"/v1/activities/{handed_in}/submit")
+    place, office = world.place, world.home["regency_office"]
+    kind = {"code": f"posyandu_{village.replace('.', '_')}", "label_id": "Posyandu", "label_en": "Health post"}
+    ids["activity-kinds"] = await _made(office, "/v1/activity-kinds", {**kind, "region_code": place["regency"]})
+    meeting = {"title": "Rapat koordinasi", "kind": "coordination_meeting", "pillar": "protection"}
+    shared = {**meeting, "region_code": place["regency"]}
+    ids["activity-templates"] = await _made(office, "/v1/activity-templates", shared)
+    await _report(world)
     client = {"name": "Sistem mitra", "scopes": ["visit:read"], "region_codes": [village], "region_code": village}
     ids["clients"] = await _made(world.home["province_office"], "/v1/clients", client)
     counted = await world.home["admin"].post("/v1/programs/pip/simulate", json={"region_code": village})
@@ -297,6 +353,26 @@ async def _find_twin(world: World) -> None:
     await _taken(world.home["tksk"], f"/v1/beneficiaries/{second}/merge", merge)
     pairs = (await clerk.get(f"/v1/beneficiaries/{twin}/duplicates")).json()["items"]
     ids["duplicates"] = next(pair["id"] for pair in pairs if ids["beneficiaries"] in pair["beneficiary_ids"])
+
+
+async def _report(world: World) -> None:
+    """Of the village's district, for a month of its own, since two villages of one district would share it; and when
+    its regency's are due."""
+    tksk, place = world.home["tksk"], world.place
+    month = f"2025-{1 + int(place['village'][-4:]) % 12:02}-01"
+    body = {"region_code": place["district"], "period_type": "month", "period_start": month}
+    answer = await tksk.post("/v1/reports", json=body)
+    assert answer.status_code == 201, answer.text
+    world.ids["reports"] = str(answer.json()["id"])
+    url = f"/v1/reports/{world.ids['reports']}"
+    written = await tksk.patch(url, json={"summary": "Didampingi satu keluarga."}, headers={"If-Match": '"v1"'})
+    assert written.status_code == 200, written.text
+    await _taken(tksk, f"{url}/submit")
+    office, calendar = world.home["regency_office"], f"/v1/report-calendars/{place['district']}"
+    known = (await office.get(calendar)).headers.get("etag")
+    headers = {"If-Match": known} if known else {}
+    answer = await office.put(calendar, json={"effective_from": None, "month_due_day": 7}, headers=headers)
+    assert answer.status_code == 200, answer.text
 
 
 async def _another_session(world: World, caller: Caller) -> str:

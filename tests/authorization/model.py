@@ -29,6 +29,10 @@ def _is_given(stored: Any, value: str) -> bool:
     return (stored is not None) == (value == "true")
 
 
+def _is_handed_in(status: Any, value: str) -> bool:
+    return (status in ("submitted", "accepted")) == (value == "true")
+
+
 @dataclass(frozen=True)
 class Filter:
     """A filter that looks at another column than its name says, or otherwise than for the same value."""
@@ -80,11 +84,15 @@ LISTS = {
         {
             "occurred_from": Filter("occurred_on", lambda stored, value: bool(stored >= value)),
             "occurred_until": Filter("occurred_on", lambda stored, value: bool(stored <= value)),
+            "within": Filter("region_code", lambda stored, value: lies_in(stored, value)),
+            # None of them was corrected; of that, tests/api/test_activities_frozen.py.
+            "counted": Filter("status", _is_handed_in, ("true", "false")),
         },
     ),
     "list_users": Listed("users"),
     "list_access_grants": Listed("access_grants"),
     "list_clients": Listed("clients"),
+    "list_office_certificates": Listed("office_certificates"),
     "list_privacy_requests": Listed(
         "privacy_requests", {"overdue": Filter("created_at", _is_overdue, ("true", "false"))}
     ),
@@ -108,17 +116,28 @@ LISTS = {
     ),
     "list_agencies": Listed("agencies", is_open=True),
     "list_partners": Listed("partners", is_open=True),
+    "list_activity_kinds": Listed("activity_kinds", is_open=True),
+    "list_reports": Listed(
+        "reports", {"region_code": Filter("region_code", lambda stored, value: lies_in(stored, value))}
+    ),
+    "list_report_calendars": Listed("report_calendars", is_open=True),
     "list_sktm_policies": Listed("sktm_policies", is_open=True),
 }
 NOT_MODELLED = {
+    "list_notifications": "each user's own (tests/api/test_notifications.py)",
     "list_disagreements": "of families, as far as evidence disagrees (tests/api/test_statistics.py)",
     "list_family_history": "of a family, its members and its cards (tests/api/test_families.py)",
     "list_duplicates": "pairs, whose halves may lie in two places (tests/api/test_duplicates.py)",
     "list_beneficiary_duplicates": "below one person, as far as one sees the other (tests/api/test_duplicates.py)",
     "list_beneficiary_merges": "below one person, of all their records (tests/api/test_merge.py)",
+    "list_worklist": "of many tables, for each role other rows (tests/api/test_worklist.py)",
+    "count_worklist": "how many of those (tests/api/test_worklist.py)",
     "list_regions": "public",
     "list_programs": "reference data",
+    "list_missing_reports": "regions without a report (tests/api/test_reports.py)",
     "list_beneficiary_enrolments": "what one person receives (tests/api/test_enrolments.py)",
+    "list_activity_templates": "one's own, and shared with one's region (tests/api/test_activities_from_a_phone.py)",
+    "list_unvisited_villages": "villages without a visit (tests/api/test_statistics_figures.py)",
     "list_vacancies_on": "districts that nobody holds on a day (tests/api/test_vacancies.py)",
     "list_beneficiary_timeline": "below one person, from many tables (tests/api/test_timeline.py)",
     "list_vacancies": "districts that nobody holds (tests/api/test_assignments.py)",

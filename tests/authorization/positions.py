@@ -15,6 +15,7 @@ from architecture.world import (
     AWAY,
     BODIES,
     ELSEWHERE,
+    FILES,
     HOME,
     Place,
     World,
@@ -109,14 +110,19 @@ class Positions:
     async def ask(self, operation: Operation, role: str, position: str) -> Any:
         """The operation by a role on the row at a position; a version nobody has keeps everything as it is."""
         headers = {"If-Match": '"v987654"'} if operation.needs_version else {}
-        if operation.name in ("update_agency", "update_partner"):
+        if operation.name in ("update_agency", "update_partner", "update_activity_kind"):
             headers = {"If-Match": '"v1"'}  # everybody sees them: only a real change tells who may make it
         caller = await self.caller(operation, role)
         path = self.path(operation, position, **await self.session(operation, caller, position))
         if operation.takes_file:
-            fields = {"kind": "other", "beneficiary_id": self.row("beneficiaries", position)}
-            file = picture(colour=tuple(uuid4().bytes[:3]))  # another one each time, or it is there already
-            return await caller.request(operation.method, path, data=fields, files={"file": ("x.jpg", file)})
+            known = {"kind": "other", "beneficiary_id": self.row("beneficiaries", position)}
+            fields = {name: known[name] for name in known.keys() & operation.fields_beside_file}
+            # Another one each time, or it is there already.
+            files = {"file": ("x.jpg", picture(size=(200, 160), colour=tuple(uuid4().bytes[:3])))}
+            if operation.name in FILES:
+                fields, content = FILES[operation.name](self.place(position))
+                files = {"file": ("kantor.p12", content)}
+            return await caller.request(operation.method, path, headers=headers, data=fields, files=files)
         return await caller.request(operation.method, path, headers=headers, json=self.body(operation, position))
 
     async def session(self, operation: Operation, caller: Caller, position: str) -> dict[str, str]:
@@ -253,7 +259,33 @@ _OWN_BODIES: dict[str, Any] = {
         "region_code": at.place(position)["village"],
     },
     "update_agency": lambda at, position: {"is_active": True},
+    "create_activity_kind": lambda at, position: {
+        "code": f"jenis_{uuid4().hex}",
+        "region_code": "18.99" if position == MISSING else at.place(position)["regency"],
+        "valid_from": None,
+        "valid_until": None,
+    },
+    "update_activity_kind": lambda at, position: {"label_id": "Posyandu"},
+    "create_activity_template": lambda at, position: {
+        **BODIES["create_activity_template"],
+        "region_code": at.place(position)["village"],
+    },
+    "create_quick_activity": lambda at, position: {
+        "kind": "aftercare",
+        "region_code": at.place(position)["village"],
+        "beneficiary_ids": [at.row("beneficiaries", DELETED if position == DELETED else "own")],
+    },
     "create_partner": _partner,
+    "create_report": lambda at, position: {
+        "region_code": "18.99" if position == MISSING else at.place(position)["district"],
+        "period_type": "month",
+        "period_start": str(date.fromisoformat(_some_day()).replace(day=1)),
+    },
+    "compile_reports": lambda at, position: {
+        "region_code": "18.99" if position == MISSING else at.place(position)["regency"],
+        "period_type": "month",
+        "period_start": str(date.fromisoformat(_some_day()).replace(day=1)),
+    },
     "update_partner": lambda at, position: {"is_active": True},
     "create_assignment": _assignment,
     "end_assignment": lambda at, position: {"end_reason": "resigned"},
@@ -312,6 +344,9 @@ async def _withdraw(at: Positions) -> None:
     officer = await sign_in(at.own, Role.TKSK, PANJANG)
     ended_cover = await _made(office, "/v1/assignments", assignment(officer.user_id))
     await officer.aclose()
+    fields, content = FILES["create_office_certificate"](HOME)
+    sealed = await office.post("/v1/office-certificates", data=fields, files={"file": ("kantor.p12", content)})
+    certificate = sealed.json()["id"]
     first = {"If-Match": '"v1"'}
     ended = [
         await tksk.delete(f"/v1/attachments/{photo}", headers=first),
@@ -325,6 +360,7 @@ async def _withdraw(at: Positions) -> None:
         await home["admin"].post(f"/v1/users/{user}/disable", headers=first),
         await office.post(f"/v1/access-grants/{grant}/revoke", headers=first),
         await home["province_office"].delete(f"/v1/clients/{client}", headers=first),
+        await office.post(f"/v1/office-certificates/{certificate}/retire", headers=first),
     ]
     assert all(answer.is_success for answer in ended), [answer.text for answer in ended]
     await stranger.aclose()
@@ -337,6 +373,7 @@ async def _withdraw(at: Positions) -> None:
         "users": user,
         "access-grants": grant,
         "clients": client,
+        "office-certificates": certificate,
         "attachments": photo,
         "families": deserted,
         "assignments": ended_cover,

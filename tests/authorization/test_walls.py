@@ -47,6 +47,8 @@ SAYS_ONLY = {
     ("domain/families/service.py", "move"),
     ("domain/duplicates/service.py", "_pair"),
     ("domain/duplicates/service.py", "unmerge"),
+    # Only asked by readings of counts (tests/api/test_statistics_figures.py).
+    ("domain/statistics/service.py", "area_of"),
 }
 # Without their own predicate they still show nothing: one needs a person whom the caller sees, by a predicate of
 # theirs, and app.as_of asks for the place itself.

@@ -94,7 +94,7 @@ class Underneath:
         return found
 
     async def _reads(self, table: asyncpg.Record) -> bool:
-        name, key = table["name"], ", ".join(table["key"])
+        name, key = table["name"], ", ".join(table["key"] or table["columns"])  # a mere list has no key
         rows = f"SELECT {key} FROM json_populate_recordset(NULL::{name}, $1::json)"
         count = f"SELECT count(*) FROM {name} WHERE ({key}) IN ({rows})"
         return bool(await self._connection.fetchval(count, _array(self._rows[name])))

@@ -1,20 +1,38 @@
-"""The printed letter: what it says, that its QR code leads home, and that no content breaks or changes it."""
+"""The printed letter: what it says, that its QR code leads home, and that no content breaks or changes it.
+
+TKSK_SCREENSHOTS=docs/images makes the pictures of docs/letters.md anew.
+"""
 
 import dataclasses
+import hashlib
 import io
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import cv2
 import numpy
+import PIL.Image
+import PIL.ImageDraw
 import pymupdf
 import pypdf
 import pytest
 
-from tksk_api.documents.letter import render_letter
-from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Letterhead, Person, Signer
+from tksk_api.documents.letter import render_copy, render_letter
+from tksk_api.domain.sktm_letters.content import (
+    Dependant,
+    EnglishWords,
+    LetterContent,
+    Letterhead,
+    Person,
+    SignatureKind,
+    Signer,
+)
+from tksk_api.domain.sktm_letters.wording import WORDING, sentence
+from tksk_api.domain.sktm_policies.schemas import Purpose
 
 WIB = timezone(timedelta(hours=7))
 WIT = timezone(timedelta(hours=9))
@@ -29,6 +47,7 @@ DISTRICT_HEAD = Signer(
     "Dra. Nurhayati", "Camat Panjang", "19700815 199603 2 001", datetime(2026, 6, 3, 15, 40, tzinfo=WIB)
 )
 AGENCY_HEAD = Signer("Bambang Susilo", "Kepala Dinas Sosial", None, datetime(2026, 6, 4, 9, tzinfo=WIT))
+PRINTED_AT = datetime(2026, 8, 1, 9, 30, tzinfo=WIB)
 CHILD = Dependant("Muhammad Rizki", "1871051203100002", "male", "Bandar Lampung", date(2010, 3, 12), "Anak")
 HOSTILE = [
     '#panic("no") #import "x" #read("/etc/passwd")',
@@ -249,3 +268,206 @@ def test_sixteen_threads_print_the_same_letters_as_one() -> None:
     alone = [render_letter(content) for content in contents]
     with ThreadPoolExecutor(max_workers=16) as threads:
         assert list(threads.map(render_letter, contents)) == alone
+
+
+def with_words(code: str, **changes: Any) -> LetterContent:
+    """A letter with the packaged sentences of its purpose."""
+    (finding, _), (use, _) = sentence("finding", code, {}), sentence("use", code, {})
+    return letter(finding=finding, use=use, **changes)
+
+
+def in_english(code: str, label: str, relationships: tuple[str | None, ...] = ()) -> EnglishWords:
+    return EnglishWords(label, sentence("finding", code, {})[1], sentence("use", code, {})[1], relationships)
+
+
+def coat_of_arms() -> bytes:
+    """Of no office there is."""
+    picture = PIL.Image.new("RGB", (280, 320), "white")
+    draw = PIL.ImageDraw.Draw(picture)
+    draw.polygon([(10, 10), (270, 10), (270, 190), (140, 310), (10, 190)], fill="#1b5e9b", outline="#d4a017", width=9)
+    draw.polygon([(140, 60), (168, 150), (112, 150)], fill="#f2c230")
+    for height in (180, 205, 230):
+        draw.arc([70, height - 20, 210, height + 20], 200, 340, fill="white", width=8)
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=85)
+    return target.getvalue()
+
+
+def with_logo(head: Letterhead, logo: bytes) -> Letterhead:
+    return dataclasses.replace(head, logo=hashlib.sha256(logo).hexdigest())
+
+
+def test_every_purpose_has_its_words_in_both_languages() -> None:
+    assert WORDING.keys() == set(get_args(Purpose))
+    for purpose, words in WORDING.items():
+        assert words.keys() == {"finding_id", "finding_en", "use_id", "use_en"}, purpose
+        (text,) = pages(render_letter(with_words(purpose)))
+        assert words["finding_id"] in text
+        assert words["use_id"] in text
+
+
+def test_the_english_page_says_the_same_as_a_translation() -> None:
+    english = in_english("education", "Education", ("Child",))
+    content = with_words("education", dependants=(CHILD,), signers=(VILLAGE_HEAD, DISTRICT_HEAD), english=english)
+    document = render_letter(content)
+    first, second = pages(document)
+    assert "CERTIFICATE" not in first
+    for expected in (
+        "CERTIFICATE OF FINANCIAL HARDSHIP",
+        "Number: 400.9/12/SRG/VI/2026",
+        "Courtesy translation. The Indonesian text of this letter prevails.",
+        "certified by Lurah Srengsem and Camat Panjang, Kota Bandar Lampung, that:",
+        "Name : Siti Aminah",
+        "Metro, 5 June 1980",
+        "Female",
+        WORDING["education"]["finding_en"],
+        WORDING["education"]["use_en"],
+        "1 Muhammad Rizki 1871051203100002 M Bandar Lampung, 12 March 2010 Child",
+        "Keringanan biaya sekolah",
+        "valid from 3 June 2026 to 3 September 2026",
+        "free of charge",
+        "Signed in the Indonesian original by:",
+        "Ahmad Fauzi, S.Sos., Lurah Srengsem (NIP 19780412 200501 1 003)",
+        "Scan to check that this letter is genuine",
+        "not a certified electronic signature",
+        "Page 2 of 2",
+    ):
+        assert expected in second
+    assert "Disetujui" not in second
+    assert qr_text(document, 1) == URL
+
+
+def test_a_sentence_without_a_translation_stays_indonesian_and_says_so() -> None:
+    english = dataclasses.replace(in_english("health", "Health"), finding=None)
+    content = dataclasses.replace(with_words("health", english=english), finding="Warga ini tidak mampu membayar.")
+    text = pages(render_letter(content))[1]
+    assert "Warga ini tidak mampu membayar. (in Indonesian, in the words of the issuing office)" in text
+    assert WORDING["health"]["use_en"] in text
+
+
+@pytest.mark.parametrize(
+    ("signature", "said", "approved"),
+    [
+        ("recorded", "persetujuan pejabat tercatat dalam sistem", True),
+        ("sealed", "kecuali sertifikatnya diterbitkan oleh PSrE Indonesia", True),
+        ("wet", "Naskah asli bertanda tangan adalah kertas", False),
+    ],
+)
+def test_the_letter_says_what_its_signatures_are_worth(signature: SignatureKind, said: str, approved: bool) -> None:
+    content = letter(signature=signature, english=in_english("other", "Other"))
+    indonesian, english = pages(render_letter(content))
+    assert said in indonesian
+    assert ("Disetujui secara elektronik" in indonesian) is approved
+    assert ("by hand" in english) is (signature == "wet")
+    copied = " ".join(pages(render_copy(content, None, PRINTED_AT)))
+    assert ("tidak bersegel" in copied) is (signature == "sealed")
+    assert ("this copy bears no signature" in copied) is (signature == "wet")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_pen_has_room_above_every_name(count: int) -> None:
+    signers = (VILLAGE_HEAD, DISTRICT_HEAD, AGENCY_HEAD)[:count]
+    document = render_letter(letter(signature="wet", signers=signers))
+    for signer in signers:
+        page, title, name = next(
+            (page, found[-1], page.search_for(signer.full_name)[0])
+            for page in pymupdf_pages(document)
+            if (found := page.search_for(f"{signer.title},"))
+        )
+        between = pymupdf.Rect(name.x0, title.y1 + 1, name.x1, name.y0 - 1)  # type: ignore[no-untyped-call]
+        assert between.height > 2.5 / 2.54 * 72
+        assert page.get_textbox(between).strip() == ""
+
+
+def test_the_logo_stands_left_of_the_office_and_is_the_one_named() -> None:
+    logo = coat_of_arms()
+    content = letter(letterhead=with_logo(letter().letterhead, logo))
+    document = render_letter(content, logo)
+    (page,) = pymupdf_pages(document)
+    (info,) = page.get_image_info(xrefs=True)
+    office = page.search_for("KELURAHAN SRENGSEM")[0]
+    assert info["bbox"][2] < office.x0 and info["bbox"][1] < office.y0 < info["bbox"][3]
+    assert page.parent.extract_image(info["xref"])["image"] == logo
+    assert render_letter(LetterContent.from_json(content.to_json()), logo) == document
+    for other in (None, b"another"):
+        with pytest.raises(ValueError, match="logo"):
+            render_letter(content, other)
+
+
+def test_a_copy_says_so_on_every_page_and_when_it_was_printed() -> None:
+    content = letter(dependants=(CHILD,) * 12, english=in_english("other", "Other", ("Child",) * 12))
+    document = render_copy(content, None, PRINTED_AT)
+    texts = pages(document)
+    assert len(texts) == len(pages(render_letter(content)))
+    assert all("SALINAN / COPY – dicetak ulang 1 Agustus 2026 pukul 09.30 WIB" in text for text in texts)
+    assert [qr_text(document, number) for number in (0, -1)] == [URL, URL]
+    reader = pypdf.PdfReader(io.BytesIO(document))
+    assert reader.metadata is not None
+    assert reader.metadata.creation_date == PRINTED_AT
+    assert "salinan" in str(reader.metadata.title)
+
+
+@pytest.mark.parametrize(
+    ("signature", "text"),
+    [
+        ("recorded", " ".join(HOSTILE[:3])),
+        ("sealed", HOSTILE[3]),
+        ("wet", ("Kata panjang #sekali*. " * 190)[:4000]),
+        ("wet", "x" * 4000),
+    ],
+    ids=["markup", "arabic", "long", "one word"],
+)
+def test_no_text_breaks_any_kind_of_letter(signature: SignatureKind, text: str) -> None:
+    """With forty dependants, three signers, a logo and the page in English; as PDF/A, also the copy."""
+    logo = coat_of_arms()
+    content = letter(
+        letterhead=with_logo(Letterhead(text[:200], text[:200], f"KELURAHAN {text[:200]}", text[:200]), logo),
+        finding=text[:600],
+        use=text[:600],
+        purpose_detail=text,
+        addressed_to=text[:200],
+        dependants=(dataclasses.replace(CHILD, full_name=text[:60]),) * 40,
+        english=EnglishWords("Education", text[:600], None, (None,) * 40),
+        signature=signature,
+        signers=tuple(dataclasses.replace(one, title=text[:200]) for one in (VILLAGE_HEAD, DISTRICT_HEAD, AGENCY_HEAD)),
+    )
+    for document in (render_letter(content, logo), render_copy(content, logo, PRINTED_AT)):
+        texts = pages(document)
+        assert "SURAT KETERANGAN TIDAK MAMPU" in texts[0]
+        assert any("CERTIFICATE OF FINANCIAL HARDSHIP" in page for page in texts)
+        assert f"Page {len(texts)} of {len(texts)}" in texts[-1]
+        root: Any = pypdf.PdfReader(io.BytesIO(document)).root_object
+        assert b"<pdfaid:part>2</pdfaid:part>" in root["/Metadata"].get_object().get_data()
+        for page in pymupdf_pages(document):
+            right_margin = page.rect.x1 - 2.1 / 2.54 * 72  # a blank at a line's end may stick out
+            assert all(block[2] <= right_margin for block in page.get_text("blocks") if "SALINAN" not in block[4])
+
+
+@pytest.mark.skipif("TKSK_SCREENSHOTS" not in os.environ, reason="makes the pictures of the guide: TKSK_SCREENSHOTS")
+def test_pictures_for_the_guide() -> None:
+    logo = coat_of_arms()
+    head = with_logo(
+        dataclasses.replace(letter().letterhead, address="Jalan Yos Sudarso 12, Bandar Lampung 35245"), logo
+    )
+    sister = Dependant("Aisyah Nur'aini", None, "female", "Bandar Lampung", date(2013, 11, 30), "Anak")
+    education = with_words(
+        "education", letterhead=head, dependants=(CHILD, sister), signers=(VILLAGE_HEAD, DISTRICT_HEAD)
+    )
+    english = dataclasses.replace(education, english=in_english("education", "Education", ("Child", "Child")))
+    health = with_words(
+        "health",
+        letterhead=head,
+        purpose="Kesehatan",
+        purpose_detail="Keringanan biaya rawat inap",
+        addressed_to="Direktur RSUD Dr. A. Dadi Tjokrodipo",
+    )
+    wet = dataclasses.replace(health, signature="wet")
+    for name, document, number in (
+        ("education", render_letter(education, logo), 0),
+        ("english", render_letter(english, logo), 1),
+        ("wet", render_letter(wet, logo), 0),
+        ("copy", render_copy(health, logo, PRINTED_AT), 0),
+    ):
+        drawn = pymupdf_pages(document)[number].get_pixmap(dpi=96)
+        picture = PIL.Image.frombytes("RGB", (drawn.width, drawn.height), drawn.samples)
+        picture.quantize(32).save(Path(os.environ["TKSK_SCREENSHOTS"], f"letter-{name}.png"), optimize=True)

@@ -9,6 +9,7 @@ import pytest
 
 from tksk_api.domain.sktm_letters.content import (
     Dependant,
+    EnglishWords,
     LetterContent,
     Letterhead,
     Person,
@@ -32,6 +33,7 @@ def letter(**changes: Any) -> LetterContent:
             Dependant("Muhammad Rizki", "1871051203100002", "male", "Metro", date(2010, 3, 12), "Anak"),
             Dependant("Aisyah Nur'aini", None, "female", None, date(2013, 11, 30), None),
         ),
+        english=EnglishWords("Education", None, "This certificate is issued for:", ("Child", None)),
         purpose="Pendidikan",
         purpose_detail="Keringanan biaya\nsekolah",
         addressed_to="Kepala SMP Negeri 30",
@@ -59,6 +61,8 @@ def test_content_survives_storage_as_json() -> None:
         {"signers": letter().signers * 4},
         {"signers": (Signer("A", "Lurah", None, datetime(2026, 6, 3)),)},  # noqa: DTZ001 - naive on purpose
         {"verification_url": "javascript:alert(1)"},
+        {"english": EnglishWords("Education", None, None, ())},
+        {"signature": "stamped"},
     ],
 )
 def test_what_cannot_be_a_letter_is_refused(changes: dict[str, Any]) -> None:
@@ -70,8 +74,10 @@ def test_what_cannot_be_a_letter_is_refused(changes: dict[str, Any]) -> None:
     "damage",
     [
         lambda stored: stored.pop("format"),
-        lambda stored: stored.update(format=2),
+        lambda stored: stored.update(format=3),
         lambda stored: stored.pop("applicant"),
+        lambda stored: stored.pop("finding"),
+        lambda stored: stored["english"].pop("use"),
         lambda stored: stored.update(extra=1),
         lambda stored: stored["signers"][0].pop("title"),
         lambda stored: stored.update(issued_on="3 Juni 2026"),
@@ -83,6 +89,18 @@ def test_damaged_storage_is_refused(damage: Any) -> None:
     damage(stored)
     with pytest.raises(ValueError, match=r"."):
         LetterContent.from_json(stored)
+
+
+def test_the_first_format_is_read_with_the_words_such_letters_bore() -> None:
+    stored = letter().to_json() | {"format": 1}
+    for later in ("finding", "use", "english", "signature"):
+        del stored[later]
+    del stored["letterhead"]["logo"]
+    content = LetterContent.from_json(stored)
+    assert content.finding.endswith("tergolong keluarga kurang mampu (tidak mampu).")
+    assert content.use == "Surat keterangan ini diberikan untuk:"
+    assert (content.english, content.signature, content.letterhead.logo) == (None, "recorded", None)
+    assert LetterContent.from_json(content.to_json()) == content
 
 
 def test_the_content_cannot_be_changed() -> None:

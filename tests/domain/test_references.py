@@ -40,6 +40,7 @@ EVIDENCE = {
     "assets",
 }
 OTHER_LISTS = {
+    "worklist_kinds",
     "timeline_events",
     "family_change_reasons",
     "family_warnings",
@@ -63,6 +64,8 @@ OTHER_LISTS = {
     "presentation_outcomes",
     "document_conditions",
     "number_void_reasons",
+    "report_sections",
+    "report_checks",
     "processing_activities",
     "processing_purposes",
     "personal_fields",

@@ -11,11 +11,13 @@ from tksk_api.cli import (
     keys,
     letter_keys,
     master_keys,
+    notifications,
     privacy,
     retention,
     seed,
     serve,
     specification,
+    statistics,
     users,
     verify_qr,
 )
@@ -61,6 +63,16 @@ app.add_typer(key, name="keys")
 app.command("verify-qr", cls=verify_qr.Checked)(verify_qr.verify_qr)
 
 app.command("retention")(retention.retention)
+
+message = typer.Typer(no_args_is_help=True, help="Messages that leave by a gateway: those that could not.")
+message.command("list")(notifications.list_messages)
+message.command("retry")(notifications.retry)
+app.add_typer(message, name="notifications")
+
+figures = typer.Typer(no_args_is_help=True, help="The figures: are they what the rows say?")
+figures.command("verify")(statistics.verify)
+figures.command("rebuild")(statistics.rebuild)
+app.add_typer(figures, name="statistics")
 
 rights = typer.Typer(no_args_is_help=True, help="Erasures and legal holds (UU 27/2022).")
 rights.command("list")(privacy.list_erasures)

@@ -102,7 +102,12 @@ def _run(folder: Path, app_url: str, port: int, password: str, chapters: list[st
         create_key_file(key_file)
     url = f"http://127.0.0.1:{port}"
     settings = Settings(
-        database_url=SecretStr(app_url), key_file=key_file, public_url=url, log_level="ERROR", otp_required=False
+        database_url=SecretStr(app_url),
+        key_file=key_file,
+        public_url=url,
+        log_level="ERROR",
+        otp_required=False,
+        message_folder=folder / "messages",
     )
     quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "proxy_headers": False}
     server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, **quiet))

@@ -11,9 +11,13 @@ from tksk_api.cli.console import console, load_settings
 from tksk_api.database.engine import create_engine
 from tksk_api.database.health import HEAD, database_checks
 from tksk_api.database.roles import UnsafeRoleError, refuse_unsafe_role
+from tksk_api.database.session import enter_system, session_factory
+from tksk_api.domain.office_certificates.service import ending
 from tksk_api.errors import DomainError
 from tksk_api.security.crypto import KeyFileError, load_key_file
 from tksk_api.settings import Settings
+
+_NAMED = 5  # certificates in one line
 
 
 async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
@@ -21,6 +25,7 @@ async def _findings(settings: Settings) -> list[tuple[str, str | None]]:
     checks = [("key file", _key(settings)), *[item async for item in _database(settings)]]
     if all(finding is None for _, finding in checks):  # needs them all
         checks.append(("attachments", await _attachments(settings)))
+        checks.append(("sealing", await _certificates(settings)))
     return [*checks, *_disk(settings), *_public(settings)]
 
 
@@ -64,6 +69,21 @@ async def _attachments(settings: Settings) -> str | None:
     except DomainError:
         return "the vault cannot be reached; see TKSK_ATTACHMENT_FOLDER or TKSK_ATTACHMENT_URL"
     return f"{missing} files are missing; `tksk attachments sweep --dry-run` names them" if missing else None
+
+
+async def _certificates(settings: Settings) -> str | None:
+    """Whoever seals letters is told a month before: a certificate takes days to get. Letters signed otherwise go on."""
+    engine = create_engine(settings)
+    try:
+        async with enter_system(session_factory(engine), "doctor") as session:
+            found = await ending(session)
+    finally:
+        await engine.dispose()
+    named = [f"of {region} ({subject}) ends {until:%Y-%m-%d}" for region, subject, until in found[:_NAMED]]
+    if not named:
+        return None
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return "; ".join(named) + more + ": upload its successor (POST /v1/office-certificates), then retire it"
 
 
 def _disk(settings: Settings) -> Iterator[tuple[str, str | None]]:

@@ -14,6 +14,7 @@ from tksk_api.domain.ppks_assessments import workflow as ppks_assessments
 from tksk_api.domain.privacy_requests import workflow as privacy_requests
 from tksk_api.domain.proposals import workflow as proposals
 from tksk_api.domain.referrals import workflow as referrals
+from tksk_api.domain.reports import workflow as reports
 from tksk_api.domain.sktm_applications import workflow as sktm_applications
 from tksk_api.domain.visits import workflow as visits
 from tksk_api.errors import PROBLEMS
@@ -29,6 +30,7 @@ WORKFLOWS = (
     sktm_applications.WORKFLOW,
     referrals.WORKFLOW,
     activities.WORKFLOW,
+    reports.WORKFLOW,
     privacy_requests.WORKFLOW,
     ppks_assessments.WORKFLOW,
 )

@@ -68,7 +68,7 @@ def _asked(name: str) -> ColumnElement[Any]:
 class Stored:
     """One resource as it leaves the house: JSON bytes and the version behind its ETag."""
 
-    id: UUID | str
+    id: UUID | str | int
     body: bytes
     version: int | None
     created: bool = False
@@ -451,7 +451,7 @@ class ReadPool:
     def __init__(self, pool: "asyncpg.Pool[Any]", acquire_timeout: float) -> None:
         self._pool = pool
         self._timeout = acquire_timeout
-        self.hints: LRUCache[UUID, RegionScope] = LRUCache(maxsize=50_000)
+        self.hints: LRUCache[UUID, Principal] = LRUCache(maxsize=50_000)
 
     async def fetchrow(self, sql: str, arguments: list[Any]) -> Any:
         """One statement on one connection; on one that died in the pool, once more on a connection just made.
@@ -476,7 +476,7 @@ class Reader:
     pool: ReadPool
     admission: Admission | None
 
-    async def one(self, resource: Resource, key: UUID | str, **more: Any) -> Stored:
+    async def one(self, resource: Resource, key: UUID | str | int, **more: Any) -> Stored:
         """The resource with this key; `more` are other parameters of its statement.
 
         Raises not_found when it is missing or outside the scope.
@@ -531,9 +531,9 @@ class Reader:
         admission = self.admission
         hint = self.pool.hints.get(admission.session_id)
         if hint is None:
-            hint = (await self.principal()).scope
+            hint = await self.principal()
         for _ in range(2):
-            scope = hint
+            scope = hint.scope
             statement = resource.compiled((kind, scope.shape), lambda scope=scope: build(scope), wrap=wrap)  # type: ignore[misc]
             arguments = statement.arguments({**values, **dict(scope.parameters())})
             row = await self.pool.fetchrow(
@@ -547,9 +547,15 @@ class Reader:
                 ],
             )
             hint = self._remember(admit(admission, row))
-            if hint == scope:
+            if hint.scope == scope:
                 return row
         raise DomainError("unavailable", retry_after=1)  # the caller's regions changed twice within one request
+
+    async def role(self) -> str:
+        """The caller's role as it was last seen, to choose a statement by. Raises what `admit` raises."""
+        admission = self.admission
+        hint = self.pool.hints.get(admission.session_id) if admission else None
+        return (hint or await self.principal()).role
 
     async def principal(self) -> Principal:
         """The caller, and nothing else. Raises what `admit` raises."""
@@ -560,6 +566,6 @@ class Reader:
         self._remember(principal)
         return principal
 
-    def _remember(self, principal: Principal) -> RegionScope:
-        self.pool.hints[principal.session_id] = principal.scope
-        return principal.scope
+    def _remember(self, principal: Principal) -> Principal:
+        self.pool.hints[principal.session_id] = principal
+        return principal

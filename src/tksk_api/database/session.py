@@ -122,4 +122,28 @@ async def enter_system(
         yield session
 
 
-__all__ = ["NATION", "enter", "enter_system", "principal_of", "scope_of", "session_factory"]
+@asynccontextmanager
+async def acting_for(session: AsyncSession, admission: Admission) -> AsyncIterator[None]:
+    """A part of a system transaction in a person's name: who they are at this moment decides, and both walls hold.
+
+    What the block writes is undone when it raises; the system then goes on, and so it does after the block. Whatever
+    was loaded in the block is forgotten. Raises what `admit` raises, whose access row stays with the transaction.
+    """
+    assert "principal" not in session.info
+    connection = await session.connection()
+    try:
+        row = await connection.exec_driver_sql(ENTER, admission.arguments(read=False))
+        principal = admit(admission, row.mappings().first())
+        session.info.update(scope=principal.scope, principal=principal, admission=admission)
+        async with session.begin_nested():
+            yield
+    finally:
+        session.expunge_all()
+        for name in ("principal", "admission"):
+            session.info.pop(name, None)
+        session.info["scope"] = NATIONAL
+        if connection.in_transaction() and not connection.invalidated:
+            await connection.execute(_ENTER_SYSTEM, {"operation": "work", "request": None})
+
+
+__all__ = ["NATION", "acting_for", "enter", "enter_system", "principal_of", "scope_of", "session_factory"]

@@ -97,6 +97,13 @@ def scoped_tables() -> list[type[Any]]:
     return [m.class_ for m in Table._sa_registry.mappers if issubclass(m.class_, RegionScoped)]
 
 
+def case_number() -> Any:
+    """The short name of a case, which the database makes of its id (`app.case_number`)."""
+    return Field(
+        default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue(), "nullable": False}
+    )
+
+
 def json_list() -> Any:
     return _json(list, "[]")
 

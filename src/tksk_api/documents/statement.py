@@ -60,6 +60,11 @@ _REQUESTS = {
 }
 _REQUESTERS = {"self": "sendiri", "guardian": "wali", "heir": "ahli waris"}
 _SEX = {"male": "Laki-laki", "female": "Perempuan"}
+_SIGNED = {
+    "recorded": "persetujuan tercatat dalam sistem",
+    "sealed": "disegel secara elektronik",
+    "wet": "ditandatangani dengan tangan",
+}
 _RECORDS = {
     "beneficiaries": "Data diri",
     "ppks_assessments": "Kategori PPKS",
@@ -84,6 +89,8 @@ _LIST_OF_FIELD = {
     "program": "programs",
     "consent": "consent",
 }
+_CHANNELS = {"whatsapp": "WhatsApp", "sms": "SMS"}
+_MESSAGES = {"waiting": "belum dikirim", "sent": "dikirim", "dead": "gagal dikirim", "dropped": "tidak dikirim"}
 # What a proposal calls otherwise than the history does.
 _FIELDS_PROPOSED = {"address": "street", "village_code": "region_code"}
 _BY_NOBODY = {"system": "Sistem", "owner": "Pengelola basis data", "machine": "Sistem lain"}
@@ -135,6 +142,8 @@ def _identity(statement: Statement, zone: ZoneInfo) -> Iterable[tuple[str, str]]
     yield "Jenis kelamin", _SEX[who.sex]
     yield "Alamat", ", ".join(part for part in (who.street, lanes, who.place) if part)
     yield "Telepon", who.phone or ""
+    if who.message_channel is not None:
+        yield "Setuju menerima pesan", _CHANNELS[who.message_channel]
     yield "Hubungan dalam keluarga", _said("relationships", who.relationship)
     yield "Kategori PPKS", "; ".join(_said("ppks_categories", code) for code in who.ppks_categories)
     yield "Catatan", who.notes or ""
@@ -261,7 +270,10 @@ def _applications(statement: Statement, zone: ZoneInfo) -> Iterable[list[str]]:
 def _letter(letter: StatedLetter, zone: ZoneInfo) -> str:
     revoked = f"dicabut {_day(letter.revoked_at.astimezone(zone))}" if letter.revoked_at else ""
     valid = f"berlaku {_day(letter.issued_on)} s.d. {_day(letter.valid_until)}"
-    return ", ".join(part for part in (f"Surat nomor {letter.number}", letter.issuer, valid, revoked) if part)
+    signed = _SIGNED[letter.signature]
+    if letter.scan_received_at is not None:
+        signed += f" (pindaian diterima {_day(letter.scan_received_at.astimezone(zone))})"
+    return ", ".join(part for part in (f"Surat nomor {letter.number}", letter.issuer, valid, signed, revoked) if part)
 
 
 def _presentations(statement: Statement, zone: ZoneInfo) -> Iterable[list[str]]:
@@ -271,6 +283,17 @@ def _presentations(statement: Statement, zone: ZoneInfo) -> Iterable[list[str]]:
             shown.agency,
             _said("presentation_outcomes", shown.outcome),
             _joined(f"Surat nomor {shown.number}", _said("programs", shown.program), shown.note),
+        ]
+
+
+def _notifications(statement: Statement, zone: ZoneInfo) -> Iterable[list[str]]:
+    for told in statement.notifications:
+        to_them = f"{_CHANNELS[told.channel]} ({_MESSAGES[told.state or 'waiting']})" if told.channel else None
+        yield [
+            _time((told.sent_at or told.at).astimezone(zone)),
+            told.title,
+            ", ".join(_role(role) for role in told.told_roles),
+            to_them or "",
         ]
 
 
@@ -494,6 +517,11 @@ _SECTIONS = (
         "Instansi yang menerima surat Anda",
         (("Tanggal", 17), ("Instansi", 27), ("Hasil", 14), ("Rincian", 42)),
         _presentations,
+    ),
+    _Section(
+        "Pemberitahuan tentang Anda",
+        (("Waktu", 17), ("Isi", 33), ("Kepada petugas", 27), ("Kepada Anda", 23)),
+        _notifications,
     ),
     _Section("Rujukan", (("Tanggal", 17), ("Program dan instansi", 27), ("Status", 14), ("Rincian", 42)), _referrals),
     _Section(

@@ -1,33 +1,19 @@
 """The public page that tells whoever receives an SKTM letter whether it is genuine and still in force."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
 from typing import Literal
 
-from tksk_api.domain.sktm_letters.content import PublicLetter, SignatureKind, Status, indonesian_date
+from tksk_api.domain.sktm_letters.content import PublicLetter, SignatureKind, Status, english_date, indonesian_date
 
 Language = Literal["id", "en"]
 
-_ENGLISH_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """The fixed text of one status in one language; `steps` say what to do next, in order."""
 
     status: str
@@ -105,15 +91,21 @@ _LABELS: dict[Language, _Labels] = {
 _SIGNATURES: dict[Language, dict[SignatureKind, str]] = {
     "id": {
         "recorded": "Persetujuan pejabat tercatat dalam sistem; bukan tanda tangan elektronik tersertifikasi",
+        "sealed": "Disegel secara elektronik dengan sertifikat kantor penerbit, tersebut dalam panel tanda tangan PDF; "
+        "tersertifikasi hanya jika sertifikatnya dari PSrE Indonesia",
+        "wet": "Ditandatangani dengan tangan di atas kertas; pindaiannya disimpan penerbit",
     },
     "en": {
         "recorded": "The officials' approval is recorded in the system; not a certified electronic signature",
+        "sealed": "Sealed electronically with the issuing office's certificate, named in the PDF's signature panel; "
+        "certified only if the certificate is from an Indonesian provider (PSrE)",
+        "wet": "Signed by hand on paper; the issuer keeps a scan",
     },
 }
 
-_WORDS: dict[Language, dict[Status, _Words]] = {
+_WORDS: dict[Language, dict[Status, Words]] = {
     "id": {
-        "valid": _Words(
+        "valid": Words(
             "BERLAKU",
             "Surat ini tercatat dan masih berlaku.",
             (
@@ -122,7 +114,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Jika ada yang berbeda, jangan terima surat itu dan hubungi penerbit.",
             ),
         ),
-        "expired": _Words(
+        "expired": Words(
             "KEDALUWARSA",
             "Surat ini tercatat, tetapi masa berlakunya sudah habis.",
             (
@@ -130,7 +122,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Minta pembawa surat mengurus surat baru di kantor penerbit, gratis.",
             ),
         ),
-        "revoked": _Words(
+        "revoked": Words(
             "DICABUT",
             "Surat ini telah dibatalkan oleh penerbitnya.",
             (
@@ -138,7 +130,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Hubungi penerbit jika Anda memerlukan penjelasan.",
             ),
         ),
-        "superseded": _Words(
+        "superseded": Words(
             "SUDAH DIGANTI",
             "Surat ini tidak berlaku lagi: penerbit sudah menerbitkan surat penggantinya.",
             (
@@ -146,7 +138,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Minta pembawa surat menunjukkan surat yang baru, lalu pindai kode QR-nya.",
             ),
         ),
-        "not_yet_valid": _Words(
+        "not_yet_valid": Words(
             "BELUM BERLAKU",
             "Surat ini tercatat, tetapi masa berlakunya belum mulai.",
             (
@@ -154,7 +146,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Hubungi penerbit jika tanggal di surat berbeda.",
             ),
         ),
-        "unknown": _Words(
+        "unknown": Words(
             "TIDAK DIKENAL",
             "Tidak ada surat yang tercatat dengan kode ini.",
             (
@@ -165,7 +157,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
         ),
     },
     "en": {
-        "valid": _Words(
+        "valid": Words(
             "VALID",
             "This letter is on record and in force.",
             (
@@ -174,7 +166,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "If anything differs, do not accept the letter and contact the issuer.",
             ),
         ),
-        "expired": _Words(
+        "expired": Words(
             "EXPIRED",
             "This letter is on record, but its validity has ended.",
             (
@@ -182,7 +174,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Ask the bearer to get a new letter from the issuing office, free of charge.",
             ),
         ),
-        "revoked": _Words(
+        "revoked": Words(
             "REVOKED",
             "The issuer has withdrawn this letter.",
             (
@@ -190,7 +182,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Contact the issuer if you need an explanation.",
             ),
         ),
-        "superseded": _Words(
+        "superseded": Words(
             "REPLACED",
             "This letter is no longer in force: the issuer has issued another in its place.",
             (
@@ -198,7 +190,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Ask the bearer for the new letter and scan its QR code.",
             ),
         ),
-        "not_yet_valid": _Words(
+        "not_yet_valid": Words(
             "NOT YET VALID",
             "This letter is on record, but its validity has not begun.",
             (
@@ -206,7 +198,7 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
                 "Contact the issuer if the letter shows another date.",
             ),
         ),
-        "unknown": _Words(
+        "unknown": Words(
             "UNKNOWN",
             "No letter is on record under this code.",
             (
@@ -218,13 +210,13 @@ _WORDS: dict[Language, dict[Status, _Words]] = {
     },
 }
 
-_BUSY: dict[Language, _Words] = {
-    "id": _Words(
+_BUSY: dict[Language, Words] = {
+    "id": Words(
         "TUNGGU SEBENTAR",
         "Terlalu banyak pemeriksaan dari jaringan ini. Surat belum diperiksa.",
         ("Tunggu {seconds} detik, lalu muat ulang halaman ini.",),
     ),
-    "en": _Words(
+    "en": Words(
         "PLEASE WAIT",
         "Too many checks from this network. The letter has not been checked yet.",
         ("Wait {seconds} seconds, then reload this page.",),
@@ -300,24 +292,32 @@ def render_verification(view: PublicLetter, language: Language) -> str:
         foot = f"<footer>{escape(labels.note)}</footer>\n"
     if view.status == "valid":
         body.append(f"<h2>{escape(labels.name_heading)}</h2>\n<p>{escape(labels.name_help)}</p>\n")
-    return _document(words, language, view.status, "".join(body), foot)
+    return page_around(words, language, view.status, "".join(body), foot)
 
 
 def render_busy(seconds: str, language: Language) -> str:
     """Give the page for whoever has checked too many letters: how long to wait, and that nothing was checked."""
     words = _BUSY[language]
     steps = tuple(step.format(seconds=seconds) for step in words.steps)
-    return _document(words, language, "expired", _steps(steps, _LABELS[language]))
+    return page_around(words, language, "expired", _steps(steps, _LABELS[language]))
 
 
 def _steps(steps: tuple[str, ...], labels: _Labels) -> str:
+    return next_steps(steps, labels.next_heading)
+
+
+def next_steps(steps: tuple[str, ...], heading: str) -> str:
+    """What to do, in order."""
     items = "".join(f"<li>{escape(step)}</li>" for step in steps)
-    return f"<h2>{escape(labels.next_heading)}</h2>\n<ol>{items}</ol>\n"
+    return f"<h2>{escape(heading)}</h2>\n<ol>{items}</ol>\n"
 
 
-def _document(words: _Words, language: Language, looks: Status, body: str, foot: str = "") -> str:
-    """Give the page around `body`, with the colour and the icon of a status."""
+def page_around(  # noqa: PLR0917 - a page from top to bottom
+    words: Words, language: Language, looks: Status, body: str, foot: str = "", title: str = ""
+) -> str:
+    """Give the page around `body`, with the colour and the icon of a status; the title is that of letters, or given."""
     labels = _LABELS[language]
+    title = title or labels.title
     other: Language = "en" if language == "id" else "id"
     return (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
@@ -326,11 +326,11 @@ def _document(words: _Words, language: Language, looks: Status, body: str, foot:
         '<meta name="robots" content="noindex">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(words.status)} · {escape(labels.title)}</title>\n"
+        f"<title>{escape(words.status)} · {escape(title)}</title>\n"
         f'<style>:root{{--c:{_COLOURS[looks]}}}{_STYLE}</style>\n</head>\n<body>\n<div class="page">\n<header>\n'
         f'<nav aria-label="{escape(labels.language)}"><a href="?lang={other}" hreflang="{other}" lang="{other}">'
         f"{escape(labels.other_language)}</a></nav>\n"
-        f"<h1>{escape(labels.title)}</h1>\n</header>\n<main>\n"
+        f"<h1>{escape(title)}</h1>\n</header>\n<main>\n"
         '<div class="status"><svg viewBox="0 0 48 48" aria-hidden="true">'
         f'{_ICONS[looks]}</svg><div><p class="word">{escape(words.status)}</p>'
         f"<p>{escape(words.meaning)}</p></div></div>\n"
@@ -340,8 +340,8 @@ def _document(words: _Words, language: Language, looks: Status, body: str, foot:
 
 def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
     """List the facts that are known, the one that explains why a letter is not in force first."""
-    valid_until = (labels.valid_until, _day(view.valid_until, language), language)
-    issued_on = (labels.issued_on, _day(view.issued_on, language), language)
+    valid_until = (labels.valid_until, day_of(view.valid_until, language), language)
+    issued_on = (labels.issued_on, day_of(view.issued_on, language), language)
     signature = _SIGNATURES[language][view.signature] if view.signature else None
     rows = [
         (labels.masked_name, view.masked_name, "id"),
@@ -354,33 +354,37 @@ def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
     ]
     first = {
         "expired": valid_until,
-        "revoked": (labels.revoked_on, _day(view.revoked_on, language), language),
-        "superseded": (labels.superseded_on, _day(view.superseded_on, language), language),
+        "revoked": (labels.revoked_on, day_of(view.revoked_on, language), language),
+        "superseded": (labels.superseded_on, day_of(view.superseded_on, language), language),
         "not_yet_valid": issued_on,
     }.get(view.status)
     if first is not None:
         rows = [first, *(row for row in rows if row is not first)]
+    return facts_list(rows, labels.facts_heading, language)
+
+
+def facts_list(rows: Sequence[tuple[str, str | None, str]], heading: str, language: Language) -> str:
+    """Give `(label, value, language of the value)` as a list; what has no value is left out."""
     items = "".join(
-        f"<div><dt>{escape(label)}</dt><dd{_spoken_in(spoken, language)}>{_breakable(value)}</dd></div>\n"
+        f"<div><dt>{escape(label)}</dt><dd{spoken_in(spoken, language)}>{breakable(value)}</dd></div>\n"
         for label, value, spoken in rows
         if value
     )
-    return f"<h2>{escape(labels.facts_heading)}</h2>\n<dl>\n{items}</dl>\n"
+    return f"<h2>{escape(heading)}</h2>\n<dl>\n{items}</dl>\n"
 
 
-def _breakable(value: str) -> str:
+def breakable(value: str) -> str:
     """A long number breaks after a slash, not in the middle of a year."""
     return "<wbr>".join(escape(part) for part in re.split("(?<=/)(?=.)", value))
 
 
-def _spoken_in(spoken: str, language: Language) -> str:
+def spoken_in(spoken: str, language: Language) -> str:
     """Mark a value in another language than the page's, so that a screen reader pronounces it rightly."""
     return "" if spoken == language else f' lang="{spoken}"'
 
 
-def _day(value: date | None, language: Language) -> str | None:
+def day_of(value: date | None, language: Language) -> str | None:
+    """A day as people write it."""
     if value is None:
         return None
-    if language == "id":
-        return indonesian_date(value)
-    return f"{value.day} {_ENGLISH_MONTHS[value.month - 1]} {value.year}"
+    return indonesian_date(value) if language == "id" else english_date(value)

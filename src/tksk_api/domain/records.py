@@ -14,6 +14,7 @@ from tksk_api.database.session import principal_of, refuse_outside, scope_of
 from tksk_api.database.tables import Record, table_of
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.crypto import Keyring
+from tksk_api.security.permissions import ROLE_PERMISSIONS, Permission, Role
 
 R = TypeVar("R", bound=Record)
 B = TypeVar("B", bound=BaseModel)
@@ -34,6 +35,12 @@ class Read(BaseModel):
 def keyring_of(session: AsyncSession) -> Keyring:
     keyring: Keyring = session.info["keyring"]
     return keyring
+
+
+def holds(session: AsyncSession, permission: Permission) -> bool:
+    """Whether the caller could do this too: by their role, or by what a machine's token was narrowed to."""
+    scopes = session.info["admission"].token_scopes
+    return permission in (ROLE_PERMISSIONS[Role(principal_of(session).role)] if scopes is None else scopes)
 
 
 async def create_once(

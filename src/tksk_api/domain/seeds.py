@@ -1,4 +1,4 @@
-"""Reference rows that live in tables: the programmes, and offices they lead to."""
+"""Reference rows that live in tables: the programmes, the offices they lead to, and the days on which those work."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
+from tksk_api.domain.notifications.notices import DEFAULT_CHANNELS, NOTICES, readers_of, templates
 from tksk_api.domain.programs.packaged import PackagedVersion, packaged_versions
 from tksk_api.domain.references.lists import LISTS
+from tksk_api.domain.worklist.calendar import load_working_days
 
 _NAMESPACE = UUID("6f0d8f0e-3a52-5d0b-9c7e-18710452710a")
 
@@ -46,10 +48,16 @@ def agency_id(key: str) -> UUID:
 
 
 async def load_seeds(owner_url: str) -> None:
-    """Insert the packaged programmes with their versions, and the offices; what is there already stays. Idempotent."""
+    """Insert the packaged programmes with their versions, the kinds of activity, the offices and the working days.
+
+    What is there already stays. Idempotent.
+    """
     connection = await asyncpg.connect(owner_url)
     try:
         await _load_programs(connection)
+        await _load_notices(connection)
+        await _load_activity_kinds(connection)
+        await load_working_days(connection)
         await connection.executemany(
             "INSERT INTO agencies (id, version, name, kind, region_code, is_active) VALUES ($1, 1, $2, $3, $4, true) "
             "ON CONFLICT (id) DO NOTHING",
@@ -57,6 +65,36 @@ async def load_seeds(owner_url: str) -> None:
         )
     finally:
         await connection.close()
+
+
+async def _load_notices(connection: Any) -> None:
+    """What is told to whom, as this version of the software says it. A text that was told once stays."""
+    async with connection.transaction():
+        await connection.executemany(
+            "INSERT INTO notification_templates (code, title_id, title_en, body_id, body_en) "
+            "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (code) DO UPDATE SET title_id = excluded.title_id, "
+            "title_en = excluded.title_en, body_id = excluded.body_id, body_en = excluded.body_en",
+            [tuple(vars(template).values()) for template in templates()],
+        )
+        await connection.execute("DELETE FROM notification_rules")
+        await connection.executemany(
+            "INSERT INTO notification_rules (position, entity, action, state, recipients, readers, template, kind, "
+            "channels) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            [
+                (
+                    position,
+                    notice.entity,
+                    notice.action,
+                    notice.state,
+                    notice.recipients,
+                    readers_of(notice.entity),
+                    notice.template,
+                    notice.kind,
+                    DEFAULT_CHANNELS[notice.kind],
+                )
+                for position, notice in enumerate(NOTICES)
+            ],
+        )
 
 
 async def _load_programs(connection: Any) -> None:
@@ -84,6 +122,26 @@ async def _load_programs(connection: Any) -> None:
         f"INSERT INTO program_versions (program_code, {', '.join(columns)}) VALUES ($1, {places}) "
         "ON CONFLICT (program_code, number) DO NOTHING",
         [(version.program, *_cells(version, columns)) for version in versions],
+    )
+
+
+async def _load_activity_kinds(connection: Any) -> None:
+    await connection.executemany(
+        "INSERT INTO activity_kinds (id, version, code, label_id, label_en, pillar, function, valid_from, valid_until) "
+        "VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (code) DO NOTHING",
+        [
+            (
+                uuid5(_NAMESPACE, f"activity_kind:{item.code}"),
+                item.code,
+                item.label_id,
+                item.label_en,
+                item.attributes.get("pillar"),
+                item.attributes["function"],
+                item.valid_from,
+                item.valid_until,
+            )
+            for item in LISTS["activity_kinds"].items
+        ],
     )
 
 

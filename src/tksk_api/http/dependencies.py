@@ -15,9 +15,9 @@ from tksk_api.database.reads import Reader, ReadPool
 from tksk_api.database.session import enter, enter_system
 from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.domain.attachments.vault import Vault
-from tksk_api.domain.history.access import record_refusal
+from tksk_api.domain.history.access import outcome_of, record_refusal
 from tksk_api.domain.sktm_letters.look_ups import LookUps
-from tksk_api.errors import PROBLEMS, DomainError
+from tksk_api.errors import DomainError
 from tksk_api.http.idempotency import KeyedRequest
 from tksk_api.http.rate import RateLimits
 from tksk_api.security.crypto import Keyring
@@ -65,9 +65,8 @@ async def _entered(request: Request) -> AsyncIterator[AsyncSession]:
         try:
             yield session
         except DomainError as refusal:
-            is_denied = PROBLEMS[refusal.code].status == 403 or refusal.code == "step_up_required"
-            outcome = "denied" if is_denied else refusal.code
-            if outcome in ("denied", "not_found"):
+            outcome = outcome_of(refusal.code)
+            if outcome is not None:
                 action = "read" if request.method == "GET" else "write"
                 await record_refusal(session, outcome, action, _asked(request))
             raise

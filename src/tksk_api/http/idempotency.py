@@ -21,7 +21,7 @@ KEPT_DAYS = 7
 _KEY = re.compile(r'"?([!#-~]{1,128})"?')
 _PURPOSE = "idempotency_keys.body"
 # Members of bodies that are left out of the fingerprint: what is kept for a week must tell nothing about a password.
-SECRETS = frozenset({"password", "current_password", "new_password", "otp", "recovery_code"})
+SECRETS = frozenset({"password", "current_password", "new_password", "otp", "recovery_code", "passphrase"})
 _CLAIM = text(
     "INSERT INTO idempotency_keys (user_id, operation, key, fingerprint) VALUES (:user, :operation, :key, :print) "
     "ON CONFLICT (user_id, operation, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), "

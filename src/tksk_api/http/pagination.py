@@ -46,6 +46,12 @@ class PageQuery(BaseModel):
     sort: Annotated[str | None, Field(max_length=40, description="Order; `-` is descending")] = None
 
 
+def needs(query: PageQuery, name: str, other: str) -> None:
+    """One filter says nothing without the other. Raises invalid_request (missing) at the other."""
+    if getattr(query, name) is not None and getattr(query, other) is None:
+        raise invalid(f"/{other}", "missing")
+
+
 def page_request(request: Request, resource: Resource, query: PageQuery, fixed: Mapping[str, Any]) -> PageRequest:
     """A checked request for a page. Raises invalid_request (unknown sort), cursor_invalid or cursor_expired."""
     sort = query.sort or resource.default_sort

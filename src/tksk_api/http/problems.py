@@ -34,6 +34,7 @@ _CONSTRAINTS: Mapping[str, str] = {
     "ex_assignments_district_held": "district_already_held",
     "ex_assignments_officer_holds": "assignment_overlaps",
     "ex_assignments_repeated": "assignment_overlaps",
+    "uq_activity_kinds_code": "kind_exists",
     "processing_restricted": "processing_restricted",
     "person_gone": "conflict",
     "person_merged": "conflict",

@@ -1,28 +1,35 @@
 """The work log: what officers did, in the four pillars of social welfare."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tksk_api.database.reads import Stored
 from tksk_api.domain.activities import service
 from tksk_api.domain.activities.reads import ACTIVITIES, TRANSITIONS
 from tksk_api.domain.activities.schemas import (
     ActivityCreate,
+    ActivityLink,
+    ActivityMany,
     ActivityRead,
+    ActivityResults,
     ActivityReturn,
+    ActivityRevision,
     ActivityStatus,
     ActivityUpdate,
-    Pillar,
-    TkskFunction,
+    QuickActivity,
 )
+from tksk_api.domain.activity_kinds.schemas import Pillar, TkskFunction
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import no_content, reply, respond, respond_page
+from tksk_api.http.problems import language_of
+from tksk_api.http.replies import PRIVATE, keep, no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Code, Day, RegionCode
@@ -39,6 +46,20 @@ class ActivityQuery(PageQuery):
     occurred_from: Day | None = None
     occurred_until: Day | None = None
     region_code: RegionCode | None = None
+    within: Annotated[RegionCode | None, Field(description="Work in this region and in those inside it")] = None
+    is_suggested: Annotated[bool | None, Field(description="What other records suggest, not taken up yet")] = None
+    counted: Annotated[
+        bool | None, Field(description="What reports and statistics count: handed in, and not replaced by a correction")
+    ] = None
+    report: Annotated[UUID | None, Field(description="What this report, recap or revision counts")] = None
+    partner_type: Annotated[Code | None, Field(description="With a partner of this type; list psks_types")] = None
+    has_result: bool | None = None
+    follow_up: Annotated[
+        Literal["pending", "done"] | None, Field(description="Leaves something to do; done: by later work")
+    ] = None
+    follow_up_due_from: Day | None = None
+    follow_up_due_until: Day | None = None
+    frozen_by: Annotated[UUID | None, Field(description="What this report holds")] = None
 
 
 @router.post(
@@ -56,6 +77,47 @@ async def create_activity(session: SessionDep, request: Request, body: ActivityC
     return reply(session, request, await service.create(session, body))
 
 
+@router.post(
+    "/activities/quick",
+    permission=Permission.ACTIVITY_WRITE,
+    status_code=201,
+    response_model=ActivityRead,
+    summary="Log a piece of work quickly",
+)
+async def create_quick_activity(session: SessionDep, body: QuickActivity) -> Response:
+    """A draft of your own from what a phone asks for: the kind, for a general one its pillar, a title, how many people.
+    Day, place, function and title follow from the clock, your district and the kind, and can be corrected.
+
+    A client that was offline sends its own `id`, and the day on which it was written.
+    """
+    return _logged(session, await service.quick(session, body))
+
+
+@router.post(
+    "/activities/submit-many",
+    permission=Permission.ACTIVITY_WRITE,
+    response_model=ActivityResults,
+    summary="Submit many",
+)
+async def submit_activities(session: SessionDep, request: Request, body: ActivityMany) -> Response:
+    """Up to 200 of your own, as at the end of the month, each by itself: what is wrong with one is told beside it and
+    holds up no other. A suggestion that is submitted is confirmed by it."""
+    results = await service.submit_many(session, body.ids, language_of(request.scope["headers"]))
+    return keep(session, Response(results.model_dump_json(), headers=dict(PRIVATE), media_type="application/json"))
+
+
+@router.post(
+    "/activities/accept-many",
+    permission=Permission.ACTIVITY_REVIEW,
+    response_model=ActivityResults,
+    summary="Accept many",
+)
+async def accept_activities(session: SessionDep, request: Request, body: ActivityMany) -> Response:
+    """Up to 200 submitted entries, each by itself."""
+    results = await service.accept_many(session, body.ids, language_of(request.scope["headers"]))
+    return keep(session, Response(results.model_dump_json(), headers=dict(PRIVATE), media_type="application/json"))
+
+
 @router.get(
     "/activities",
     permission=Permission.ACTIVITY_READ,
@@ -65,7 +127,8 @@ async def create_activity(session: SessionDep, request: Request, body: ActivityC
 async def list_activities(reader: ReaderDep, request: Request, query: Annotated[ActivityQuery, Query()]) -> Response:
     """Work of the caller's area, the latest entries first, or with `sort=-occurred_on` the latest work first.
 
-    `occurred_from` and `occurred_until` are included in the range; `region_code` matches exactly.
+    `occurred_from` and `occurred_until` are included in the range; `region_code` matches exactly, `within` also what
+    lies inside. `is_suggested=true`: what visits, letters and referrals say you did. Confirm, link or delete it.
     """
     return await respond_page(reader, request, ACTIVITIES, query)
 
@@ -95,9 +158,44 @@ async def update_activity(
     "/activities/{id}", permission=Permission.ACTIVITY_WRITE, status_code=204, summary="Withdraw a piece of work"
 )
 async def delete_activity(session: SessionDep, id: UUID, version: IfMatch) -> Response:
-    """Your own entry, while it is a draft or was returned. The history stays."""
+    """Your own entry, while it is a draft or was returned. The history stays. A suggestion never comes back."""
     await service.withdraw(session, id, version)
     return no_content(session)
+
+
+@router.post(
+    "/activities/{id}/confirm", permission=Permission.ACTIVITY_WRITE, response_model=ActivityRead, summary="Confirm"
+)
+async def confirm_activity(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """What a visit, a letter or a referral suggests was your work. It stays a draft until you submit it."""
+    return reply(session, request, await service.confirm(session, id, version))
+
+
+@router.post(
+    "/activities/{id}/link",
+    permission=Permission.ACTIVITY_WRITE,
+    response_model=ActivityRead,
+    summary="Link a suggestion to your own entry",
+)
+async def link_activity(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ActivityLink
+) -> Response:
+    """You logged the same work by hand (`origin.logged_as`): that entry takes the link, and the suggestion is gone.
+    Answers with that entry; so is nothing counted twice."""
+    return reply(session, request, await service.link(session, id, version, body))
+
+
+@router.post(
+    "/activities/{id}/revise",
+    permission=Permission.ACTIVITY_WRITE,
+    status_code=201,
+    response_model=ActivityRead,
+    summary="Correct what a report holds",
+)
+async def revise_activity(session: SessionDep, id: UUID, version: IfMatch, body: ActivityRevision) -> Response:
+    """A draft with the same content, to be corrected and submitted; from then on it counts in its place, and the next
+    revision of the report says it. What the report said stays readable."""
+    return _logged(session, await service.revise(session, id, version, body))
 
 
 @router.post(
@@ -138,3 +236,9 @@ async def list_activity_history(
     """Submissions, returns with their notes, and the acceptance, oldest first."""
     await service.require_visible(reader, id)
     return await respond_page(reader, request, TRANSITIONS, query, entity_id=id)
+
+
+def _logged(session: SessionDep, stored: Stored) -> Response:
+    """A new entry that was not posted to the list itself."""
+    headers = {"Location": f"/v1/activities/{stored.id}"} if stored.created else {}
+    return keep(session, respond(stored, 201 if stored.created else 200, headers=headers))

@@ -36,6 +36,7 @@ class PartnerQuery(PageQuery):
     q: Annotated[
         Line | None, Field(min_length=2, max_length=100, description="Name or part of it, spelling mistakes forgiven")
     ] = None
+    report: Annotated[UUID | None, Field(description="Who took part in the work that this report counts")] = None
 
 
 @router.post(

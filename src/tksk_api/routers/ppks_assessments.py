@@ -4,16 +4,18 @@ Sensitive categories are shown to the officers (`tksk`) and social offices of th
 are not there. Every answer that shows one leaves an access row that says so.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.domain.ppks_assessments import service
 from tksk_api.domain.ppks_assessments.reads import PPKS_ASSESSMENTS
 from tksk_api.domain.ppks_assessments.schemas import (
+    AgeBand,
     AssessmentStatus,
     PpksAssessmentClose,
     PpksAssessmentCreate,
@@ -21,11 +23,11 @@ from tksk_api.domain.ppks_assessments.schemas import (
 )
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.pagination import Page, PageQuery, needs
 from tksk_api.http.replies import reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Code, VillageCode
+from tksk_api.types import Code, Day, RegionCode, Sex, VillageCode
 
 router = Router("ppks-assessments")
 
@@ -36,6 +38,19 @@ class PpksAssessmentQuery(PageQuery):
     category: Code | None = None
     status: AssessmentStatus | None = None
     village_code: VillageCode | None = None
+    within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
+    assessed_from: Day | None = None
+    assessed_until: Day | None = None
+    sex: Annotated[Sex | Literal["none"] | None, Field(description="`none`: of a family, a group or a community")] = (
+        None
+    )
+    age_band: Annotated[AgeBand | None, Field(description="By the person's age on the day of assessing")] = None
+    sensitive: Annotated[bool | None, Field(description="Of a sensitive category, for whoever sees those")] = None
+    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
+    event: Annotated[
+        Literal["new", "served", "referred", "closed"] | None,
+        Field(description="What happened in the period of `report`, which is needed with it"),
+    ] = None
 
 
 @router.post(
@@ -63,6 +78,7 @@ async def list_ppks_assessments(
     reader: ReaderDep, request: Request, query: Annotated[PpksAssessmentQuery, Query()]
 ) -> Response:
     """Of the caller's area, newest first; sensitive ones for those who need them. Reading is recorded."""
+    needs(query, "event", "report")
     return await respond_page(reader, request, PPKS_ASSESSMENTS, query)
 
 

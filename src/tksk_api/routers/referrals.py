@@ -7,12 +7,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tksk_api.domain.attachments.models import Attachment
+from tksk_api.domain.attachments.rules import ENDINGS
+from tksk_api.domain.attachments.schemas import Variant
 from tksk_api.domain.history.reads import TransitionRead
-from tksk_api.domain.referrals import service, transitions
+from tksk_api.domain.referrals import files, service, transitions
 from tksk_api.domain.referrals.reads import REFERRALS, TRANSITIONS
 from tksk_api.domain.referrals.schemas import (
     Activation,
@@ -22,6 +25,8 @@ from tksk_api.domain.referrals.schemas import (
     DocumentsSupply,
     End,
     ReferralCreate,
+    ReferralFile,
+    ReferralFiles,
     ReferralRead,
     ReferralUpdate,
     Rejection,
@@ -32,22 +37,42 @@ from tksk_api.domain.referrals.schemas import (
 )
 from tksk_api.domain.referrals.workflow import Status
 from tksk_api.http.concurrency import IfMatch
-from tksk_api.http.dependencies import ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
+from tksk_api.http.downloads import FileResponse
+from tksk_api.http.links import signed_link
+from tksk_api.http.pagination import Page, PageQuery, needs
 from tksk_api.http.problems import language_of
 from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Code
+from tksk_api.types import CaseNumber, Code, Day, RegionCode
 
 router = Router("referrals")
 
 
 class ReferralQuery(PageQuery):
+    case_number: CaseNumber | None = None
     status: Status | None = None
     program: Annotated[Code | None, Field(description="Code of a programme")] = None
     agency_id: UUID | None = None
     beneficiary_id: UUID | None = None
+    within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
+    drafted_from: Annotated[Day | None, Field(description="By the calendar of the person's village")] = None
+    drafted_until: Day | None = None
+    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
+    reached: Annotated[
+        Status | None, Field(description="Reached this state in the period of `report`, which is needed with it")
+    ] = None
+
+
+class FileQuery(BaseModel):
+    """The last two stand in a link, and do instead of a token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variant: Annotated[Variant, Field(description="`thumbnail` is a small JPEG; a PDF has none")] = "original"
+    expires: Annotated[str | None, Field(max_length=12)] = None
+    signature: Annotated[str | None, Field(max_length=256)] = None
 
 
 @router.post(
@@ -70,6 +95,7 @@ async def create_referral(session: SessionDep, request: Request, body: ReferralC
 )
 async def list_referrals(reader: ReaderDep, request: Request, query: Annotated[ReferralQuery, Query()]) -> Response:
     """Referrals of the caller's area, or those submitted to the caller's agency, newest first."""
+    needs(query, "reached", "report")
     return await respond_page(reader, request, REFERRALS, query)
 
 
@@ -101,6 +127,62 @@ async def list_referral_history(
     """Every step, oldest first: who, when and why. `details.recorded_from_paper` marks an answer given on paper."""
     await service.require_visible(reader, id)
     return await respond_page(reader, request, TRANSITIONS, query, entity_id=id)
+
+
+@router.get(
+    "/referrals/{id}/documents",
+    permission=Permission.REFERRAL_DOCUMENTS,
+    response_model=ReferralFiles,
+    summary="Files of a referral, for its agency",
+)
+async def list_referral_files(session: SessionDep, house: HouseDep, request: Request, id: UUID) -> Response:
+    """What the referral's documents are files of, with links that need no token and are good for a minute. The agency
+    sees them until it turned the referral down or the benefit ended, and nothing else of the person. Recorded.
+    """
+
+    def linked(kind: str, row: Attachment) -> ReferralFile:
+        def link(variant: Variant) -> str:
+            path = f"{request.url.path}/{row.id}/content"
+            return signed_link(house.keyring, request.state.credentials, path, variant=variant)
+
+        return ReferralFile(
+            kind=kind,
+            attachment_id=row.id,
+            name=row.name,
+            media_type=row.media_type,
+            size_bytes=row.size_bytes,
+            content_url=link("original"),
+            thumbnail_url=link("thumbnail") if row.thumbnail_bytes is not None else None,
+        )
+
+    found = ReferralFiles(items=[linked(kind, row) for kind, row in await files.files_of(session, id)])
+    return Response(found.model_dump_json(), headers=dict(PRIVATE), media_type="application/json")
+
+
+@router.get(
+    "/referrals/{id}/documents/{attachment_id}/content",
+    permission=Permission.REFERRAL_DOCUMENTS,
+    summary="One file of a referral, for its agency",
+    signed_link=True,
+    responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ENDINGS}}},
+    response_class=Response,
+    openapi_extra={"x-statuses": ["410", "429"]},
+)
+async def get_referral_file(
+    session: SessionDep, house: HouseDep, id: UUID, attachment_id: UUID, query: Annotated[FileQuery, Query()]
+) -> Response:
+    """By a link of the list, or with a token; recorded every time. The picture of an identity card or a family card
+    needs a proof of identity of a moment ago (`POST /v1/auth/step-up`) and counts as revealing a number.
+    """
+    file = await files.open_file(session, id, attachment_id, query.variant, house.settings)
+    return FileResponse(
+        house.vault.read(file.sealed),
+        lambda: house.vault.check(file.sealed),
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        etag=file.etag,
+    )
 
 
 @router.post(

@@ -1,21 +1,33 @@
 """Applications for an SKTM, a certificate of being unable to pay, from the draft to the collected letter."""
 
+import asyncio
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tksk_api.documents.letter import render_letter
+from tksk_api.documents.letter import render_copy, render_letter
+from tksk_api.documents.scanning import codes_in_picture
+from tksk_api.documents.sealing import Credentials, sealing
+from tksk_api.domain.attachments.models import Attachment
+from tksk_api.domain.attachments.service import content_of
 from tksk_api.domain.history.reads import TransitionRead
-from tksk_api.domain.sktm_applications import conditions, issue, service
+from tksk_api.domain.jobs.schemas import JobRead
+from tksk_api.domain.jobs.worker import Handler
+from tksk_api.domain.sktm_applications import conditions, issue, scans, service, sign_many
 from tksk_api.domain.sktm_applications.reads import HISTORY, SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import (
     Cancel,
     Check,
     Refusal,
     Requirements,
+    SignedScan,
+    SignMany,
+    SignWith,
     SktmApplicationCreate,
     SktmApplicationRead,
     SktmApplicationUpdate,
@@ -24,22 +36,30 @@ from tksk_api.domain.sktm_applications.schemas import (
 )
 from tksk_api.domain.sktm_policies.schemas import Purpose
 from tksk_api.http.concurrency import IfMatch
-from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import PRIVATE, reply, respond, respond_page
+from tksk_api.http.dependencies import House, HouseDep, ReaderDep, SessionDep
+from tksk_api.http.pagination import Page, PageQuery, needs
+from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import VillageCode
+from tksk_api.types import CaseNumber, Day, RegionCode, VillageCode
 
 router = Router("sktm-applications")
 URL = "/sktm-applications"
 
 
 class SktmApplicationQuery(PageQuery):
+    case_number: CaseNumber | None = None
     status: State | None = None
     purpose: Purpose | None = None
     beneficiary_id: UUID | None = None
     region_code: VillageCode | None = None
+    within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
+    drafted_from: Annotated[Day | None, Field(description="By the calendar of the issuing village")] = None
+    drafted_until: Day | None = None
+    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
+    reached: Annotated[
+        State | None, Field(description="Reached this state in the period of `report`, which is needed with it")
+    ] = None
 
 
 @router.post(
@@ -59,6 +79,7 @@ async def list_sktm_applications(
     reader: ReaderDep, request: Request, query: Annotated[SktmApplicationQuery, Query()]
 ) -> Response:
     """Applications of the caller's area, newest first."""
+    needs(query, "reached", "report")
     return await respond_page(reader, request, SKTM_APPLICATIONS, query)
 
 
@@ -106,16 +127,23 @@ async def list_sktm_application_history(
     response_class=Response,
     openapi_extra={"x-statuses": ["409"]},
 )
-async def get_sktm_letter(session: SessionDep, house: HouseDep, id: UUID) -> Response:
+async def get_sktm_letter(
+    session: SessionDep,
+    house: HouseDep,
+    id: UUID,
+    copy: Annotated[bool, Query(description="True: printed again, marked SALINAN / COPY on every page")] = False,
+) -> Response:
     """The letter as it was issued, the same bytes every time. 404 until the last signature; 409 while the processing of
-    somebody it names is restricted. A limited number of times an hour for each user."""
-    letter, pdf = await issue.letter_pdf(session, id, house.settings.letters_per_hour)
-    name = "SKTM-" + letter.number.replace("/", "-").replace(" ", "_")
-    headers = {
-        **PRIVATE,
-        "Content-Disposition": f'inline; filename="{name}.pdf"',
-        "ETag": f'"{letter.sha256.hex()}"',
-    }
+    somebody it names is restricted. A limited number of times an hour for each user. A copy says the same and when it
+    was printed; it has no ETag, for it is another file each time, without the original's seal or signature."""
+    per_hour, headers = house.settings.letters_per_hour, dict(PRIVATE)
+    if copy:
+        letter, pdf = await issue.letter_copy(session, id, per_hour, render_copy)
+    else:
+        letter, pdf = await issue.letter_pdf(session, id, per_hour)
+        headers["ETag"] = f'"{letter.sha256.hex()}"'
+    name = "SKTM-" + letter.number.replace("/", "-").replace(" ", "_") + ("-SALINAN" if copy else "")
+    headers["Content-Disposition"] = f'inline; filename="{name}.pdf"'
     return Response(pdf, headers=headers, media_type="application/pdf")
 
 
@@ -194,13 +222,69 @@ async def reject_sktm_application(
     summary="Sign",
 )
 async def sign_sktm_application(
-    session: SessionDep, house: HouseDep, request: Request, id: UUID, version: IfMatch
+    session: SessionDep, house: HouseDep, request: Request, id: UUID, *, version: IfMatch, body: SignWith | None = None
 ) -> Response:
     """The region's signatories sign in order; the last signature gives the letter its number. Nobody who created,
-    checked or verified the application may sign it."""
-    url, keys = house.settings.public_url, house.letter_keys
-    stored = await issue.sign(session, id, version, render_letter, public_url=url, letter_keys=keys)
-    return reply(session, request, stored)
+    checked or verified the application may sign it. Where the policy says `sealed`, that signature seals the letter,
+    or is refused when it cannot (`seal_unavailable`); a `wet` letter then waits for its scan. A body is needed only
+    where BSrE seals."""
+    return reply(session, request, await _signing(house, _credentials(body))(session, id, version))
+
+
+def _signing(house: House, credentials: Credentials | None = None) -> sign_many.Sign:
+    """As this house prints letters, seals and keys them, one by one and by a job alike. A job has no credentials."""
+    url, keys, seals = house.settings.public_url, house.letter_keys, sealing(house.settings, credentials)
+    return partial(issue.sign, render=render_letter, sealing=seals, public_url=url, letter_keys=keys)
+
+
+def _credentials(body: SignWith | None) -> Credentials | None:
+    if body is None or body.nik is None or body.passphrase is None:
+        return None
+    return Credentials(body.nik, body.passphrase.get_secret_value())
+
+
+@router.post(
+    URL + "/sign-many",
+    permission=Permission.SKTM_SIGN,
+    step_up=True,
+    status_code=202,
+    response_model=JobRead,
+    summary="Sign many",
+)
+async def sign_sktm_applications(session: SessionDep, body: SignMany) -> Response:
+    """Starts a job that signs up to 1,000 applications for the caller, in this order, each under every rule that holds
+    when they are signed one by one. Each is named with the version that was seen; what changed since is not signed.
+    Its result has the letter's number or the problem's code of each. Signing out ends it; what is signed stays signed.
+    """
+    stored = await sign_many.start(session, body)
+    return keep(session, respond(stored, 202, headers={"Location": f"/v1/jobs/{stored.id}"}))
+
+
+def signing(house: House) -> Handler:
+    """What the job of `sign_sktm_applications` does in this house."""
+    return partial(sign_many.step, sign=_signing(house), otp_required=house.settings.otp_required)
+
+
+@router.post(
+    URL + "/{id}/signed-scan",
+    permission=Permission.SKTM_COLLECT,
+    response_model=SktmApplicationRead,
+    summary="Put in the scan of a letter signed by hand",
+)
+async def receive_signed_scan(
+    session: SessionDep, house: HouseDep, request: Request, id: UUID, *, version: IfMatch, body: SignedScan
+) -> Response:
+    """Of a letter whose kind of signature is `wet`: from now on it is valid. The paper is attached to the applicant
+    first, as `signed_letter`. A better scan may take the place of an earlier one, which is kept. Whoever signed the
+    letter does not put in its scan. A picture's QR code is compared with the letter; `warnings` tell of a difference.
+    """
+
+    async def read_codes(scan: Attachment) -> list[str] | None:
+        if not scan.media_type.startswith("image/"):
+            return None
+        return await asyncio.to_thread(codes_in_picture, await content_of(session, house.vault, scan))
+
+    return reply(session, request, await scans.receive(session, id, version, body, read_codes))
 
 
 @router.post(
@@ -210,7 +294,7 @@ async def sign_sktm_application(
     summary="Record the hand-over",
 )
 async def collect_sktm_application(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
-    """The applicant has the letter."""
+    """The applicant has the letter. One signed by hand needs its scan first."""
     return reply(session, request, await service.collect(session, id, version))
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from tksk_api.domain.visits.schemas import (
     VisitComplete,
     VisitCreate,
     VisitFinding,
+    VisitOutcome,
     VisitRead,
     VisitStatus,
     VisitUpdate,
@@ -27,7 +29,7 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Day
+from tksk_api.types import Day, RegionCode
 
 router = Router("visits")
 _PDF: Any = {200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -39,6 +41,13 @@ class VisitQuery(PageQuery):
     officer_id: UUID | None = None
     finding: VisitFinding | None = None
     current: bool | None = None
+    outcome: Annotated[
+        VisitOutcome | Literal["none"] | None, Field(description="`none`: planned or cancelled, so without one")
+    ] = None
+    within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
+    visited_from: Day | None = None
+    visited_until: Day | None = None
+    report: Annotated[UUID | None, Field(description="Completed ones that this report or revision counts")] = None
 
 
 @router.post(

@@ -39,6 +39,7 @@ class Permission(StrEnum):
         return member
 
     SIGNED_IN = "session:use", "Any signed-in user, also one whose password must be changed first"
+    NOTIFICATION_OWN = "notification:own", "Read one's own notifications, and say how one wants to be told"
     USER_READ = "user:read", "See users of one's own area"
     USER_MANAGE = "user:manage", "Create, change, disable and reset users of one's own area"
     BENEFICIARY_READ = "beneficiary:read", "See, list and search people of one's own area, identity numbers masked"
@@ -58,7 +59,8 @@ class Permission(StrEnum):
     FAMILY_READ = "family:read", "See families of one's own area, and their deciles"
     FAMILY_WRITE = "family:write", "Register and change families of one's own area"
     DECILE_WRITE = "decile:write", "Record what the national data say of a family's decile"
-    STATISTICS_READ = "statistics:read", "See figures of one's own area, and where evidence disagrees"
+    STATISTICS_READ = "statistics:read", "See where evidence about people of one's own area disagrees"
+    FIGURES_READ = "statistics:figures", "See counts of one's own area; small ones only where one may see the rows"
     GRANT_READ = "access_grant:read", "See who read people of one's own area from outside it"
     GRANT_CREATE = "access_grant:create", "Break the glass: read one person outside one's own area, with a reason"
     GRANT_REVOKE = "access_grant:revoke", "End such a grant for a person of one's own area"
@@ -79,6 +81,8 @@ class Permission(StrEnum):
     POLICY_READ = "sktm_policy:read", "See the SKTM policies"
     POLICY_WRITE = "sktm_policy:write", "Set the SKTM policy of one's own area"
     NUMBER_VOID = "sktm_number:void", "Void letter numbers of one's own area"
+    CERTIFICATE_READ = "office_certificate:read", "See which certificates seal letters in one's own area"
+    CERTIFICATE_MANAGE = "office_certificate:manage", "Give offices of one's own area a certificate, and retire it"
     SKTM_READ = "sktm:read", "See SKTM applications and letters"
     SKTM_PRINT = "sktm:print", "Fetch the letter itself, which bears full identity numbers; recorded"
     SKTM_CREATE = "sktm:create", "Draft and correct applications"
@@ -102,18 +106,27 @@ class Permission(StrEnum):
     PARTNER_READ = "partner:read", "See the directory of social partners"
     PARTNER_WRITE = "partner:write", "Maintain social partners of one's own area"
     REFERRAL_READ = "referral:read", "See referrals of one's own area, or addressed to one's agency"
+    REFERRAL_DOCUMENTS = "referral:documents", "Open the files of a referral to one's own agency; recorded"
     REFERRAL_CREATE = "referral:create", "Draft, submit, supplement and cancel referrals"
     REFERRAL_ANSWER = "referral:answer", "Answer for the agency, or record its paper answer"
+    WORKLIST_READ = "worklist:read", "See what is due for oneself, or overdue where one watches over others' work"
     ACTIVITY_READ = "activity:read", "See the activity log"
     ACTIVITY_WRITE = "activity:write", "Log one's own work and submit it"
     ACTIVITY_REVIEW = "activity:review", "Return or accept submitted activities"
+    ACTIVITY_KIND_WRITE = "activity_kind:write", "Add kinds of activity for one's own area, rename and retire them"
+    REPORT_READ = "report:read", "See reports and recaps of one's own area"
+    REPORT_WRITE = "report:write", "Compile, complete and submit the report of one's own district, regency or province"
+    REPORT_REVIEW = "report:review", "Return or accept the reports of the level below, and have drafts compiled"
+    REPORT_ACKNOWLEDGE = "report:acknowledge", "Acknowledge the report of one's own district"
+    REPORT_CALENDAR_WRITE = "report_calendar:write", "Set when reports of one's own area are due"
+    ACTIVITY_TEMPLATE = "activity_template:keep", "Keep templates of activities: officers their own, offices shared ones"
 
 
 _P = Permission
 _SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}
 _SEES |= {_P.TIMELINE_READ, _P.PROPOSAL_READ}
-_SEES |= {_P.PPKS_READ, _P.FAMILY_READ, _P.STATISTICS_READ}
-_KNOWS = {_P.SIGNED_IN, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
+_SEES |= {_P.PPKS_READ, _P.FAMILY_READ, _P.STATISTICS_READ, _P.FIGURES_READ}
+_KNOWS = {_P.SIGNED_IN, _P.NOTIFICATION_OWN, _P.WORKLIST_READ, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
 _REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL, _P.ATTACHMENT_WRITE}
 _REGISTERS |= {_P.FAMILY_WRITE, _P.BENEFICIARY_IDENTIFY, _P.PPKS_WRITE}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
@@ -126,16 +139,30 @@ _OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS, _P.PARTNER_
 _OFFICE |= {_P.DECILE_WRITE}
 _ASSIGNS = {_P.ASSIGNMENT_READ, _P.ASSIGNMENT_MANAGE}
 _OFFICE |= _ASSIGNS
+_REPORTS = {_P.REPORT_READ, _P.REPORT_WRITE, _P.REPORT_REVIEW}
+_OFFICE |= _REPORTS | {_P.REPORT_CALENDAR_WRITE}
 _MACHINES = {_P.CLIENT_READ, _P.CLIENT_MANAGE}
-_COUNTS = {_P.PROGRAM_SIMULATE, _P.JOB_FOLLOW}
-_RULES = {_P.PROGRAM_WRITE} | _COUNTS
+_COUNTS = {_P.PROGRAM_SIMULATE, _P.JOB_FOLLOW, _P.FIGURES_READ}
+# Whoever keeps the certificate signs no letter.
+_CERTIFIES = {_P.CERTIFICATE_READ, _P.CERTIFICATE_MANAGE}
+_RULES = {_P.PROGRAM_WRITE, _P.ACTIVITY_KIND_WRITE, _P.ACTIVITY_TEMPLATE} | _COUNTS
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(
-        _KNOWS | _MACHINES | _ASSIGNS | _COUNTS | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
+        _KNOWS
+        | _MACHINES
+        | _ASSIGNS
+        | _COUNTS
+        | _CERTIFIES
+        | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
     ),
     Role.MINISTRY: frozenset(
-        _KNOWS | _SEES | _MACHINES | _RULES | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ, _P.DECILE_WRITE}
+        _KNOWS
+        | _SEES
+        | _MACHINES
+        | _RULES
+        | _REPORTS
+        | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ, _P.DECILE_WRITE}
     ),
     Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES | _RULES),
     Role.REGENCY_OFFICE: frozenset(
@@ -143,6 +170,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _SEES
         | _DECIDES
         | _HOLDS_LETTERS
+        | _CERTIFIES
         | _OFFICE
         | _RULES
         | {
@@ -168,10 +196,14 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         _KNOWS
         | _SEES
         | _HOLDS_LETTERS
-        | {_P.USER_READ, _P.ASSIGNMENT_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+        | {_P.USER_READ, _P.ASSIGNMENT_READ, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE, _P.JOB_FOLLOW}
+        | {_P.REPORT_READ, _P.REPORT_ACKNOWLEDGE}
     ),
     Role.VILLAGE_HEAD: frozenset(
-        _KNOWS | _SEES | _HOLDS_LETTERS | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE}
+        _KNOWS
+        | _SEES
+        | _HOLDS_LETTERS
+        | {_P.USER_READ, _P.SKTM_RETURN, _P.SKTM_REJECT, _P.SKTM_SIGN, _P.SKTM_REVOKE, _P.JOB_FOLLOW}
     ),
     Role.VILLAGE_CLERK: frozenset(
         _KNOWS
@@ -190,17 +222,23 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _REGISTERS
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
+        | {_P.ACTIVITY_TEMPLATE, _P.REPORT_READ, _P.REPORT_WRITE}
         | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE, _P.PPKS_SENSITIVE}
         | {_P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE, _P.ASSIGNMENT_READ}
         | {_P.BENEFICIARY_MERGE, _P.DUPLICATE_DECIDE}
     ),
     # Works through the officers of a regency or province (DOMAIN §1.2): their work and their districts, nobody's file.
-    Role.COORDINATOR: frozenset(_KNOWS | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}),
-    Role.AGENCY: frozenset(_KNOWS | {_P.PRESENTATION_CREATE, _P.REFERRAL_READ, _P.REFERRAL_ANSWER}),
+    Role.COORDINATOR: frozenset(
+        _KNOWS | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ, _P.REPORT_READ, _P.FIGURES_READ}
+    ),
+    Role.AGENCY: frozenset(
+        _KNOWS | {_P.PRESENTATION_CREATE, _P.REFERRAL_READ, _P.REFERRAL_ANSWER, _P.REFERRAL_DOCUMENTS}
+    ),
     Role.AUDITOR: frozenset(
         _KNOWS
         | _SEES
         | {_P.USER_READ, _P.ASSIGNMENT_READ, _P.CLIENT_READ, _P.GRANT_READ, _P.PRIVACY_READ, _P.AUDIT_READ}
+        | {_P.REPORT_READ, _P.CERTIFICATE_READ}
     ),
 }
 
@@ -213,7 +251,7 @@ OTP_ROLES: frozenset[str] = frozenset(role for role, granted in ROLE_PERMISSIONS
 # the work log are a person's own work. A timeline is for people to read: machines read the lists it is made of.
 MACHINE_SCOPES: frozenset[Permission] = frozenset(
     _SEES - {_P.TIMELINE_READ}
-    | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.BENEFICIARY_WRITE}
+    | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.REPORT_READ, _P.BENEFICIARY_WRITE}
     | {_P.DECILE_WRITE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ, _P.PRESENTATION_CREATE}
     | _COUNTS
 )

@@ -1,10 +1,10 @@
-"""What a piece of work must satisfy, as pure functions: its day and hours, its kind, its headcount."""
+"""What a piece of work must satisfy, as pure functions: its day and hours, its headcount."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tksk_api.domain.references.lists import LISTS, codes
+from tksk_api.domain.references.lists import codes
 from tksk_api.errors import invalid
 
 MAX_DAYS_AGO = 366  # the same day last year, leap years included
@@ -37,18 +37,6 @@ def check_hours(occurred_on: date, started_at: datetime | None, ended_at: dateti
         raise invalid("/ended_at", "before_start")
     if ended_at is not None and ended_at - started_at > timedelta(hours=MAX_HOURS):
         raise invalid("/ended_at", "too_long_span")
-
-
-def check_kind(kind: str, pillar: str) -> None:
-    """A kind belongs to one pillar or, being general, to all four (DOMAIN §6).
-
-    Raises invalid_request (unknown_code, kind_other_pillar) at /kind.
-    """
-    item = next((item for item in LISTS["activity_kinds"].items if item.code == kind), None)
-    if item is None:
-        raise invalid("/kind", "unknown_code", list="activity_kinds")
-    if item.attributes.get("pillar", pillar) != pillar:
-        raise invalid("/kind", "kind_other_pillar", pillar=item.attributes["pillar"])
 
 
 def check_source(assigned_by: str | None) -> None:

@@ -7,18 +7,12 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
+from tksk_api.domain.activity_kinds.schemas import Pillar, TkskFunction
+from tksk_api.domain.batches import Refusal
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.visits.schemas import Point, PointPatch, PointRead
 from tksk_api.types import Code, Day, Line, Note, RegionCode
 
-Pillar = Annotated[
-    Literal["rehabilitation", "social_security", "empowerment", "protection"],
-    Field(description="One of the four pillars of social welfare (UU 11/2009)", examples=["social_security"]),
-]
-TkskFunction = Annotated[
-    Literal["coordination", "facilitation", "administration"],
-    Field(description="Function of the officer (Permensos 28/2018)", examples=["facilitation"]),
-]
 TkskRole = Literal["facilitator", "motivator", "educator", "mobilizer", "dynamizer"]
 ActivityStatus = Literal["draft", "submitted", "returned", "accepted"]
 
@@ -57,9 +51,15 @@ Attachments = Annotated[
 ]
 Kind = Annotated[
     Code,
-    Field(description="Code of the list activity_kinds: general, or of this pillar", examples=["sktm_verification"]),
+    Field(
+        description="Code of /v1/activity-kinds that holds at the place on the day: general, or of this pillar",
+        examples=["sktm_verification"],
+    ),
 ]
 AssignedBy = Annotated[Code, Field(description="Code of the list assignment_sources", examples=["regency"])]
+FollowedUp = Annotated[
+    UUID | None, Field(description="The activity whose follow-up this is; once this one is submitted, that is done")
+]
 
 
 class Headcount(Body):
@@ -114,6 +114,25 @@ class ActivityCreate(Body):
     obstacle: Note | None = None
     follow_up: FollowUp | None = None
     attachment_ids: Attachments = []
+    visit_ids: Ids = []
+    sktm_application_ids: Ids = []
+    referral_ids: Ids = []
+    follows_up_id: FollowedUp = None
+
+
+class QuickActivity(Body):
+    """What a phone asks for when there is no time: the kind, and how many people. The rest is known or can wait."""
+
+    id: UUID | None = None
+    kind: Kind
+    pillar: Annotated[Pillar | None, Field(description="Of the kind; needed for a general one")] = None
+    title: Annotated[Line | None, Field(description="Left out, the name of the kind")] = None
+    headcount: Headcount | None = None
+    occurred_on: Annotated[Day | None, Field(description="Left out, today by the calendar of the region")] = None
+    region_code: Annotated[Place | None, Field(description="Left out, the caller's district where it is one")] = None
+    function: Annotated[TkskFunction | None, Field(description="Left out, the usual one of the kind")] = None
+    beneficiary_ids: Ids = []
+    result: Note | None = None
 
 
 class ActivityUpdate(Body):
@@ -139,12 +158,49 @@ class ActivityUpdate(Body):
     obstacle: Note | None = None
     follow_up: FollowUpPatch | None = None
     attachment_ids: Attachments | None = None
+    visit_ids: Ids | None = None
+    sktm_application_ids: Ids | None = None
+    referral_ids: Ids | None = None
+    follows_up_id: FollowedUp = None
 
 
 class ActivityReturn(Body):
     """What the author has to complete."""
 
     note: Note
+
+
+class ActivityRevision(Body):
+    """Why what a report says has to be corrected."""
+
+    reason: Annotated[Note, Field(examples=["Jumlah warga tercatat dua kali"])]
+
+
+class ActivityLink(Body):
+    """The caller's own entry of the same work."""
+
+    activity_id: UUID
+
+
+class ActivityMany(Body):
+    """Activities, each once."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=200)]
+
+
+class ActivityResult(Read):
+    """What became of one; `version` is its new version."""
+
+    id: UUID
+    status: Literal["submitted", "accepted", "refused"]
+    version: int | None
+    problem: Refusal | None
+
+
+class ActivityResults(Read):
+    """In the order of the request."""
+
+    items: list[ActivityResult]
 
 
 class HeadcountRead(Read):
@@ -159,8 +215,25 @@ class FollowUpRead(Read):
     due_on: date
 
 
+class OriginRead(Read):
+    """The step of a record that suggested it; `id` is the visit's, the referral's or, of a letter, the application's.
+
+    `logged_as` may be the same work, logged by hand: link it there, or confirm that it is another.
+    """
+
+    kind: Literal["visit", "sktm_letter", "referral"]
+    id: UUID
+    step: str
+    is_cancelled: bool
+    logged_as: UUID | None
+
+
 class ActivityRead(Read):
-    """A piece of work with its author and where it stands."""
+    """A piece of work with its author and where it stands.
+
+    `is_suggested` until the officer confirms, corrects or submits it. `frozen_by` is the report that holds it;
+    a correction `revises_id` it, and stands in its place (`superseded_by`) from the moment it is submitted.
+    """
 
     id: UUID
     officer_id: UUID
@@ -186,6 +259,16 @@ class ActivityRead(Read):
     obstacle: str | None
     follow_up: FollowUpRead | None
     attachment_ids: list[UUID]
+    visit_ids: list[UUID]
+    sktm_application_ids: list[UUID]
+    referral_ids: list[UUID]
+    origin: OriginRead | None
+    is_suggested: bool
+    template_id: UUID | None
+    follows_up_id: UUID | None
+    frozen_by: UUID | None
+    revises_id: UUID | None
+    superseded_by: UUID | None
     version: int
     created_at: datetime
     updated_at: datetime

@@ -12,95 +12,290 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import new_id
+from tksk_api.database.tables import Record, new_id
+from tksk_api.domain.activities.freezing import refuse_frozen, refuse_second_correction
 from tksk_api.domain.activities.models import Activity
 from tksk_api.domain.activities.reads import ACTIVITIES
-from tksk_api.domain.activities.rules import check_day, check_headcount, check_hours, check_kind, check_source
-from tksk_api.domain.activities.schemas import ActivityCreate, ActivityReturn, ActivityUpdate, FollowUp, Headcount
+from tksk_api.domain.activities.rules import check_day, check_headcount, check_hours, check_source
+from tksk_api.domain.activities.schemas import (
+    ActivityCreate,
+    ActivityLink,
+    ActivityResult,
+    ActivityResults,
+    ActivityReturn,
+    ActivityRevision,
+    ActivityUpdate,
+    FollowUp,
+    Headcount,
+    QuickActivity,
+)
 from tksk_api.domain.activities.workflow import WORKFLOW, require_editable
+from tksk_api.domain.activity_kinds import service as activity_kinds
+from tksk_api.domain.activity_kinds.rules import check_kind
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.attachments import service as attachments
+from tksk_api.domain.batches import Refusal, one_by_one
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import unknown_person
+from tksk_api.domain.history.models import Transition
 from tksk_api.domain.partners.service import link_errors
-from tksk_api.domain.records import create_once, load, merged, patched, refuse_null, save
+from tksk_api.domain.records import (
+    create_once,
+    created_before,
+    load,
+    load_reference,
+    merged,
+    patched,
+    refuse_null,
+    save,
+)
+from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.regions.service import local_today, require_region
+from tksk_api.domain.sktm_applications.models import SktmApplication
+from tksk_api.domain.suggestions import service as suggestions
 from tksk_api.domain.users.service import own_account
+from tksk_api.domain.visits.models import Visit
 from tksk_api.domain.visits.schemas import Point
-from tksk_api.errors import DomainError, FieldError, invalid
+from tksk_api.errors import DomainError, FieldError, Language, invalid
 from tksk_api.security.permissions import Permission
 
 _MOST_ERRORS = 50
-_LINKS = ("beneficiary_ids", "agency_ids", "partner_ids", "attachment_ids")
+_LINKED: Mapping[str, type[Record]] = {
+    "beneficiary_ids": Beneficiary,
+    "agency_ids": Agency,
+    "visit_ids": Visit,
+    "sktm_application_ids": SktmApplication,
+    "referral_ids": Referral,
+}
+_LINKS = (*_LINKED, "partner_ids", "attachment_ids")
 _REQUIRED = ("occurred_on", "pillar", "function", "roles", "kind", "title", "region_code", *_LINKS)
+_CONTENT = ("template_id", "latitude", "longitude", *(ActivityCreate.model_fields.keys() - {"id", "location"}))
 
 
 async def create(session: AsyncSession, body: ActivityCreate) -> Stored:
     """Log a piece of the caller's own work as a draft.
 
-    Raises invalid_request (see `_check` and `_check_links`), id_in_use.
+    Raises invalid_request (see `_check` and `check_links`), id_in_use.
     """
-    facts = _columns({name: getattr(body, name) for name in ActivityCreate.model_fields if name != "id"})
+    return await log(session, body, {name: getattr(body, name) for name in ActivityCreate.model_fields if name != "id"})
+
+
+async def quick(session: AsyncSession, body: QuickActivity) -> Stored:
+    """Log work by its kind; place, day, pillar, function and title follow from it, from the caller and from the clock.
+
+    A repeated request answers with what the first one made, even after midnight. Raises invalid_request (missing for
+    the pillar of a general kind, or the place of an officer of several districts), and as `create`.
+    """
+    before = await created_before(session, ACTIVITIES, body, Activity)
+    if before is not None:
+        return before
+    kind = await activity_kinds.find(session, body.kind)
+    if kind is None:
+        raise invalid("/kind", "unknown_code", list="activity_kinds")
+    pillar = body.pillar or kind.pillar
+    if pillar is None:
+        raise invalid("/pillar", "missing")
+    place = body.region_code or own_district(session)
+    day = body.occurred_on or local_today((await require_region(session, place, "/region_code")).timezone)
+    known = {
+        "pillar": pillar,
+        "function": body.function or kind.function,
+        "title": body.title or kind.label_id,
+        "occurred_on": day,
+        "region_code": place,
+    }
+    made = ActivityCreate.model_validate({**body.model_dump(exclude_none=True), **known})
+    return await log(session, body, {name: getattr(made, name) for name in ActivityCreate.model_fields if name != "id"})
+
+
+async def log(
+    session: AsyncSession,
+    body: BaseModel,
+    members: Mapping[str, Any],
+    *,
+    template_id: UUID | None = None,
+) -> Stored:
+    """A draft of the caller's own with these members; `body` is what a repeated request is known by. As `create`."""
+    facts = _columns(members)
     await _check(session, facts, facts.keys())
-    await _check_links(session, facts)
+    await check_links(session, facts)
 
     def build() -> Activity:
-        return Activity(id=new_id(), officer_id=principal_of(session).user_id, status=WORKFLOW.initial, **facts)
+        return Activity(
+            id=new_id(),
+            officer_id=principal_of(session).user_id,
+            status=WORKFLOW.initial,
+            template_id=template_id,
+            **facts,
+        )
 
-    return await create_once(session, ACTIVITIES, body, Activity, build)
+    stored = await create_once(session, ACTIVITIES, body, Activity, build, below=template_id)
+    await suggestions.take_up(session, facts, stored.id)  # type: ignore[arg-type]
+    return stored
+
+
+def own_district(session: AsyncSession) -> str:
+    """The district or village that the caller works in. Raises invalid_request (missing) where it is not just one."""
+    regions = scope_of(session).regions
+    if len(regions) != 1 or len(regions[0]) < len("18.71.04"):
+        raise invalid("/region_code", "missing")
+    return regions[0]
 
 
 async def update(session: AsyncSession, key: UUID, version: int, patch: ActivityUpdate) -> Stored:
     """Correct one's own draft or returned activity; what is not named is not judged again.
 
-    Raises permission_denied for another officer's, transition_refused while it lies with the office or is accepted,
-    invalid_request, stale_version.
+    Raises permission_denied for another officer's, frozen, transition_refused while it lies with the office or is
+    accepted, invalid_request, stale_version.
     """
-    row = await _load_own(session, key, version)
+    row = await _load_open(session, key, version)
     require_editable(row.status)
     refuse_null(patch, *_REQUIRED)
     changes = _columns(_nested(row, patched(patch)))
     await _check(session, {**row.model_dump(), **changes}, changes.keys())
-    await _check_links(session, changes, row)
+    await check_links(session, changes, row)
     for name, value in changes.items():
         setattr(row, name, value)
+    row.is_suggested = False
+    await suggestions.take_up(session, changes, row.id)
     return await save(session, ACTIVITIES, row)
 
 
 async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
-    """Take one's own draft or returned activity out of the log; row and history are kept. Raises as `update`."""
-    row = await _load_own(session, key, version)
+    """Take one's own draft or returned activity out of the log; row and history are kept. Raises as `update`.
+
+    A suggestion that is withdrawn never comes back.
+    """
+    row = await _load_open(session, key, version)
     require_editable(row.status)
     row.deleted_at = datetime.now(UTC)
     await session.flush()
 
 
-async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
-    """The author hands it to the office. Raises permission_denied, transition_refused, stale_version.
+async def confirm(session: AsyncSession, key: UUID, version: int) -> Stored:
+    """What was suggested is the caller's own work; it stays a draft. Raises as `update`."""
+    row = await _load_open(session, key, version)
+    require_editable(row.status)
+    row.is_suggested = False
+    return await save(session, ACTIVITIES, row)
 
-    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile.
+
+async def link(session: AsyncSession, key: UUID, version: int, body: ActivityLink) -> Stored:
+    """What was suggested was logged by hand before: that entry takes the links, and the suggestion is gone.
+
+    Answers with that entry. Raises permission_denied, transition_refused (either is no draft any more), frozen,
+    invalid_request (unknown_reference).
     """
     row = await _load_own(session, key, version)
+    if not row.is_suggested or body.activity_id == key:
+        raise _refused(row)
+    logged = await load_reference(session, Activity, body.activity_id, "/activity_id")
+    if not _is_own(session, logged):
+        raise invalid("/activity_id", "unknown_reference")
+    refuse_frozen(logged)
+    require_editable(logged.status)
+    for name in suggestions.LINKS:
+        setattr(logged, name, list(dict.fromkeys([*getattr(logged, name), *getattr(row, name)])))
+    row.deleted_at = datetime.now(UTC)
+    return await save(session, ACTIVITIES, logged)
+
+
+async def submit(session: AsyncSession, key: UUID, version: int | None) -> Stored:
+    """The author hands it to the office; a correction takes the place of what it corrects from now on.
+
+    Raises permission_denied, transition_refused, stale_version, and invalid_request (unknown_reference) for an
+    attachment that was taken back meanwhile.
+    """
+    row = await _load_open(session, key, version)
     WORKFLOW.check("submit", row.status)
-    if errors := await attachments.link_errors(session, row.attachment_ids, row.beneficiary_ids, of=row.id):
+    corrected = await _corrected(session, row)
+    kept = corrected.attachment_ids if corrected else ()
+    if errors := await attachments.link_errors(session, row.attachment_ids, row.beneficiary_ids, of=row.id, kept=kept):
         raise DomainError("invalid_request", errors=errors)
+    row.is_suggested = False
+    if corrected is not None:
+        corrected.superseded_by = row.id
     return await _step(session, row, "submit")
 
 
 async def send_back(session: AsyncSession, key: UUID, version: int, body: ActivityReturn) -> Stored:
-    """The office asks the author for more. Raises transition_refused, stale_version."""
-    return await _step(session, await load(session, Activity, key, version), "return", body.note)
+    """The office asks the author for more; what a correction corrects counts again meanwhile.
+
+    Raises transition_refused, frozen, stale_version.
+    """
+    row = await load(session, Activity, key, version)
+    refuse_frozen(row)
+    corrected = await _corrected(session, row)
+    stored = await _step(session, row, "return", body.note)
+    if corrected is not None:
+        corrected.superseded_by = None
+        await session.flush()
+    return stored
 
 
-async def accept(session: AsyncSession, key: UUID, version: int) -> Stored:
+async def accept(session: AsyncSession, key: UUID, version: int | None) -> Stored:
     """The office takes it as done. Nobody accepts their own work, whatever their role is by now.
 
-    Raises permission_denied, transition_refused, stale_version.
+    Raises permission_denied, transition_refused, frozen, stale_version.
     """
     row = await load(session, Activity, key, version)
     if _is_own(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_REVIEW} (others)")
+    refuse_frozen(row)
     return await _step(session, row, "accept")
+
+
+async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
+    """Submit many of one's own, each by itself. Raises invalid_request (duplicate_entry)."""
+    return _results(
+        "submitted", keys, await one_by_one(session, keys, lambda key: submit(session, key, None), language)
+    )
+
+
+async def accept_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
+    """Accept many, each by itself. Raises invalid_request (duplicate_entry)."""
+    return _results("accepted", keys, await one_by_one(session, keys, lambda key: accept(session, key, None), language))
+
+
+async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityRevision) -> Stored:
+    """A draft with the content of what a report holds, to correct it; the report keeps what it said.
+
+    The reason stands in the history of what is corrected. Raises permission_denied, already_corrected,
+    transition_refused for what no report holds, stale_version.
+    """
+    row = await _load_own(session, key, version)
+    await refuse_second_correction(session, row)
+    if row.frozen_by is None:
+        raise _refused(row)
+    correction = Activity(
+        id=new_id(),
+        version=1,
+        officer_id=row.officer_id,
+        status=WORKFLOW.initial,
+        revises_id=row.id,
+        created_by=principal_of(session).user_id,
+        **{name: getattr(row, name) for name in _CONTENT},
+    )
+    correction.beneficiary_ids = await _still_there(session, row.beneficiary_ids)
+    stored = await ACTIVITIES.insert(session, correction)
+    session.add(
+        Transition(
+            id=new_id(),
+            entity=WORKFLOW.entity,
+            entity_id=row.id,
+            action="revise",
+            from_state=row.status,
+            to_state=row.status,
+            actor_id=principal_of(session).user_id,
+            actor_name=(await own_account(session)).full_name,
+            actor_role=principal_of(session).role,
+            note=body.reason,
+            details={"correction_id": str(correction.id)},
+            request_id=session.info["admission"].request_id,
+        )
+    )
+    await session.flush()
+    return stored
 
 
 async def require_visible(reader: Reader, key: UUID) -> None:
@@ -117,11 +312,45 @@ def _is_own(session: AsyncSession, row: Activity) -> bool:
     return row.officer_id == principal_of(session).user_id
 
 
-async def _load_own(session: AsyncSession, key: UUID, version: int) -> Activity:
+async def _load_own(session: AsyncSession, key: UUID, version: int | None) -> Activity:
     row = await load(session, Activity, key, version)
     if not _is_own(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_WRITE} (own)")
     return row
+
+
+async def _load_open(session: AsyncSession, key: UUID, version: int | None) -> Activity:
+    row = await _load_own(session, key, version)
+    refuse_frozen(row)
+    return row
+
+
+def _refused(row: Activity) -> DomainError:
+    return DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
+
+
+async def _corrected(session: AsyncSession, row: Activity) -> Activity | None:
+    """What the row corrects, when it is a correction."""
+    return None if row.revises_id is None else await load(session, Activity, row.revises_id)
+
+
+def _results(done: Any, keys: Sequence[UUID], outcomes: Sequence[Stored | Refusal]) -> ActivityResults:
+    return ActivityResults(
+        items=[
+            ActivityResult(id=key, status="refused", version=None, problem=outcome)
+            if isinstance(outcome, Refusal)
+            else ActivityResult(id=key, status=done, version=outcome.version, problem=None)
+            for key, outcome in zip(keys, outcomes, strict=True)
+        ]
+    )
+
+
+async def _still_there(session: AsyncSession, people: Sequence[UUID]) -> list[UUID]:
+    """Without those whose record was withdrawn: nothing new is written about them."""
+    model: Any = Beneficiary
+    gone = select(model.id).where(model.id.in_(people), model.deleted_at.is_not(None))
+    withdrawn = set((await session.execute(gone)).scalars())
+    return [person for person in people if person not in withdrawn]
 
 
 def _nested(row: Activity, changes: dict[str, Any]) -> dict[str, Any]:
@@ -165,14 +394,15 @@ async def _check(session: AsyncSession, facts: Mapping[str, Any], changed: Abstr
             check_day(facts["occurred_on"], local_today(region.timezone))
         check_hours(facts["occurred_on"], facts["started_at"], facts["ended_at"], region.timezone)
     if changed & {"kind", "pillar"}:
-        check_kind(facts["kind"], facts["pillar"])
+        kind = await activity_kinds.find(session, facts["kind"])
+        check_kind(kind, facts["pillar"], facts["region_code"], facts["occurred_on"])
     if "assigned_by" in changed:
         check_source(facts["assigned_by"])
     if changed & {"headcount", "beneficiary_ids"}:
         check_headcount(facts["headcount"], len(facts["beneficiary_ids"]))
 
 
-async def _check_links(session: AsyncSession, changes: Mapping[str, Any], row: Activity | None = None) -> None:
+async def check_links(session: AsyncSession, changes: Mapping[str, Any], row: Activity | None = None) -> None:
     """Each linked id exists, people inside the caller's area, and stands once; links the row has already may stay.
 
     Attachments belong to the activity or to one of its people.
@@ -180,8 +410,11 @@ async def _check_links(session: AsyncSession, changes: Mapping[str, Any], row: A
     /beneficiary_ids/3.
     """
     errors: list[FieldError] = []
-    for name in _LINKS:
-        ids: Sequence[UUID] = changes.get(name, ())
+    done = changes.get("follows_up_id")
+    if done is not None and (await session.get(Activity, done) is None or (row is not None and row.id == done)):
+        errors.append(FieldError("/follows_up_id", "unknown_reference"))
+    for name in filter(changes.get, _LINKS):
+        ids: Sequence[UUID] = changes[name]
         kept: Collection[UUID] = getattr(row, name) if row is not None else ()
         if name == "partner_ids":
             errors += await link_errors(session, ids, kept)
@@ -207,9 +440,8 @@ async def _existing(session: AsyncSession, name: str, ids: AbstractSet[UUID]) ->
     """Those of the ids that exist for the caller, by one query."""
     if not ids:
         return ()
+    model: Any = _LINKED[name]
+    found = select(model.id).where(model.id.in_(ids))
     if name == "beneficiary_ids":
-        people = select(Beneficiary.id).where(Beneficiary.id.in_(ids), Beneficiary.deleted_at.is_(None))  # type: ignore[attr-defined, union-attr, call-overload]
-        return (await session.execute(people)).scalars().all()
-    if name == "agency_ids":
-        return (await session.execute(select(Agency.id).where(Agency.id.in_(ids)))).scalars().all()  # type: ignore[attr-defined, call-overload]
-    return ()
+        found = found.where(model.deleted_at.is_(None))
+    return (await session.execute(found)).scalars().all()

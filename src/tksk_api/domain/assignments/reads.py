@@ -78,9 +78,10 @@ def _one(*pairs: Any) -> Any:
 
 
 # As the row policies say it (migrations/ops.py): `app.enter` has set it before the first region is looked at.
-_OWN = func.coalesce(
+OWN = func.coalesce(
     literal_column(
-        "ARRAY['ID', left(regions.code, 2), left(regions.code, 5), regions.code]", type_=ARRAY(Text)
+        "ARRAY['ID', left(regions.code, 2), left(regions.code, 5), left(regions.code, 8), regions.code]",
+        type_=ARRAY(Text),
     ).bool_op("&&")(
         literal_column(
             "(SELECT string_to_array(nullif(current_setting('app.regions', true), ''), ','))", type_=ARRAY(Text)
@@ -118,7 +119,7 @@ def _vacancies(day: Any, *where: Any) -> Resource:
         },
         where=(
             _REGIONS.c.level == literal_column("'district'"),
-            _OWN,
+            OWN,
             ~exists().where(_IS_HOLDER, _during(day)),
             *where,
         ),

@@ -111,6 +111,23 @@ async def open_file(session: AsyncSession, key: UUID, variant: Variant, purpose:
         await require_fresh_proof(session, settings.step_up_minutes * 60)
         await _refuse_restricted(session, row)
         await take_full_numbers(session, settings.reveals_per_hour)
+    return await _opened(session, row, variant, purpose)
+
+
+async def open_for_agency(session: AsyncSession, row: Attachment, variant: Variant, settings: Settings) -> OpenedFile:
+    """A file of a referral to the caller's agency, which sees no attachments: `row` comes from `app.referral_files`.
+
+    An identity document asks for a fresh proof of identity and counts as revealing a number here too. Raises
+    processing_restricted, whatever the file; step_up_required, too_many_requests, not_found.
+    """
+    await _refuse_restricted(session, row)
+    if is_identity(row.kind):
+        await require_fresh_proof(session, settings.step_up_minutes * 60)
+        await take_full_numbers(session, settings.reveals_per_hour)
+    return await _opened(session, row, variant, DEFAULT_PURPOSE)
+
+
+async def _opened(session: AsyncSession, row: Attachment, variant: Variant, purpose: str) -> OpenedFile:
     sealed = sealed_of(await _key_of(session, row), row, variant)
     subjects = [row.beneficiary_id] if row.beneficiary_id else []
     await record_access(session, subjects, purpose=purpose, fields=[row.kind], object_id=row.id)
@@ -172,6 +189,22 @@ async def check_documents(session: AsyncSession, ids: Sequence[UUID | None], per
     if unknown:
         errors = [FieldError(f"/documents/{index}/attachment_id", "unknown_reference") for index in unknown]
         raise DomainError("invalid_request", errors=errors)
+
+
+async def check_attachment(session: AsyncSession, key: UUID, person: UUID, pointer: str) -> Attachment:
+    """The attachment of this person that an id in a body names, kept from deletion until the commit.
+
+    Raises invalid_request (unknown_reference) at `pointer`.
+    """
+    if not await _existing(session, [key], [person]):
+        raise invalid(pointer, "unknown_reference")
+    return await load(session, Attachment, key)
+
+
+async def content_of(session: AsyncSession, vault: Vault, row: Attachment, variant: Variant = "original") -> bytes:
+    """The whole file, for the system to look at. Raises not_found, content_damaged, unavailable."""
+    sealed = sealed_of(await _key_of(session, row), row, variant)
+    return b"".join([part async for part in vault.read(sealed)])
 
 
 async def _existing(

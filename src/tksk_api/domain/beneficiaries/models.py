@@ -56,6 +56,7 @@ class Beneficiary(Record, RegionScoped, table=True):
     rt: str | None = Field(default=None, sa_type=Text)
     rw: str | None = Field(default=None, sa_type=Text)
     phone: str | None = Field(default=None, sa_type=Text)
+    message_channel: str | None = Field(default=None, sa_type=Text)
     family_card_cipher: bytes | None = None
     family_card_index: bytes | None = None
     family_card_last4: str | None = Field(default=None, sa_type=Text)

@@ -32,6 +32,12 @@ Categories = Annotated[
 ]
 
 
+MessageChannel = Annotated[
+    Literal["whatsapp", "sms"],
+    Field(description="Set only when the person agreed to messages to `phone` (UU 27/2022 Pasal 20); null takes it back"),
+]
+
+
 class Address(Body):
     """Where the person lives, below the village; RT and RW are kept as three digits."""
 
@@ -59,6 +65,7 @@ class BeneficiaryCreate(Body):
     address: Address
     village_code: VillageCode
     phone: PhoneNumber | None = None
+    message_channel: MessageChannel | None = None
     family_card_number: FamilyCardNumber | None = None
     relationship: Annotated[Code | None, Field(description="Code of the list relationships (SHDK)")] = None
     ppks_categories: Categories = []
@@ -88,6 +95,7 @@ class BeneficiaryUpdate(Body):
     sex: Sex | None = None
     address: AddressPatch | None = None
     phone: PhoneNumber | None = None
+    message_channel: MessageChannel | None = None
     family_card_number: FamilyCardNumber | None = None
     relationship: Code | None = None
     ppks_categories: Categories | None = None
@@ -130,6 +138,7 @@ class BeneficiaryRead(Read):
     village_code: str
     region_code: str
     phone: str | None
+    message_channel: MessageChannel | None
     family_card_masked: str | None
     relationship: str | None
     ppks_categories: Annotated[

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
-from tksk_api.database.session import principal_of
 from tksk_api.domain.eligibility import suppression
 from tksk_api.domain.eligibility.facts import count_people, people_of
 from tksk_api.domain.eligibility.rules import Advice, Facts, evaluate
@@ -21,9 +20,10 @@ from tksk_api.domain.jobs.worker import Progress
 from tksk_api.domain.programs.models import Program
 from tksk_api.domain.programs.rules import unknown_codes
 from tksk_api.domain.programs.service import version_on, why_not_running
+from tksk_api.domain.records import holds
 from tksk_api.domain.regions.service import require_region, today_in
 from tksk_api.errors import DomainError, not_found
-from tksk_api.security.permissions import ROLE_PERMISSIONS, Permission, Role
+from tksk_api.security.permissions import Permission
 
 KIND = "simulate_program"
 PAGE = 500
@@ -50,16 +50,9 @@ async def start(session: AsyncSession, code: str, body: SimulationCreate) -> Sto
         "program": code,
         "on": day.isoformat(),
         "rules": given.get("rules"),
-        "suppressed_below": None if _sees_people(session) else suppression.SMALLEST,
+        "suppressed_below": None if holds(session, Permission.BENEFICIARY_READ) else suppression.SMALLEST,
     }
     return await enqueue(session, KIND, body.region_code, parameters)
-
-
-def _sees_people(session: AsyncSession) -> bool:
-    """Whether the caller could list the people counted anyway."""
-    role, scopes = principal_of(session).role, session.info["admission"].token_scopes
-    held = scopes if scopes is not None else ROLE_PERMISSIONS[Role(role)]
-    return Permission.BENEFICIARY_READ in held
 
 
 async def step(session: AsyncSession, job: Job) -> Progress:

@@ -1,14 +1,17 @@
 """Recording who read whose data, beyond what compiled reads and the triggers record by themselves."""
 
 from collections.abc import Sequence
+from http.client import FORBIDDEN
 from uuid import UUID
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.database.admission import Admission, Principal
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import table_of
 from tksk_api.domain.history.models import Access
+from tksk_api.errors import PROBLEMS
 
 _RECORD = text(
     "SELECT app.record_people(:action, CAST(:object AS uuid), CAST(:people AS uuid[]), :purpose, :reason, "
@@ -49,6 +52,28 @@ async def record_refusal(
     """
     principal, admission = principal_of(session), session.info["admission"]
     await session.rollback()
+    await leave_refusal(session, principal, admission, outcome=outcome, action=action, asked=asked, subjects=subjects)
+    await session.commit()
+
+
+def outcome_of(code: str) -> str | None:
+    """How the access log calls a refusal; None for those it does not keep: they tell of no right that was missing."""
+    if PROBLEMS[code].status == FORBIDDEN or code == "step_up_required":
+        return "denied"
+    return code if code == "not_found" else None
+
+
+async def leave_refusal(
+    session: AsyncSession,
+    principal: Principal,
+    admission: Admission,
+    *,
+    outcome: str,
+    action: str,
+    asked: UUID | None,
+    subjects: Sequence[UUID] = (),
+) -> None:
+    """The access row of a refusal, in whatever transaction this is."""
     # inline: the app role may insert here but not read back what it wrote.
     await (await session.connection()).execute(
         insert(table_of(Access)).inline(),
@@ -65,4 +90,3 @@ async def record_refusal(
             "outcome": outcome,
         },
     )
-    await session.commit()

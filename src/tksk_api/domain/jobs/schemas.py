@@ -17,7 +17,10 @@ class JobProgress(Read):
 
 
 class JobRead(Read):
-    """A job. `result` is there when it is done, `error` is a problem code when it failed."""
+    """A job. `result` is there when it is done, `error` is a problem code when it failed.
+
+    What signs letters and failed has both: what it signed until then stays signed.
+    """
 
     id: UUID
     kind: str

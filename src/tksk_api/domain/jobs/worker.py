@@ -30,12 +30,16 @@ Sessions = async_sessionmaker[AsyncSession]
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step leaves: where the next one begins, how much is done, and the result once all is."""
+    """What a step leaves: where the next one begins, how much is done, and the result once all is.
+
+    With an `error`, a problem code, the job has failed here, and the result says what was done until then.
+    """
 
     checkpoint: Mapping[str, Any]
     done: int
     total: int | None
     result: Mapping[str, Any] | None = None
+    error: str | None = None
 
 
 # A step lasts well under a second; it works as the system, so it keeps to the job's region itself.
@@ -114,7 +118,8 @@ def _after(progress: Progress) -> dict[str, Any]:
         "attempts": 0,
     }
     if progress.result is not None:
-        values |= {"checkpoint": {}, "result": dict(progress.result)} | _ended("done")
+        ended = _ended("failed" if progress.error else "done")
+        values |= {"checkpoint": {}, "result": dict(progress.result), "error": progress.error} | ended
     return values
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_
 
 from tksk_api.database.reads import NEWEST_FIRST, Resource, Sort
 from tksk_api.database.tables import table_of
+from tksk_api.domain import reported
 from tksk_api.domain.partners.models import Partner
 from tksk_api.domain.partners.schemas import PartnerRead
 from tksk_api.domain.regions.service import covers, inside
@@ -34,6 +35,7 @@ PARTNERS = Resource(
         "region_code": lambda value: inside(TABLE.c.region_code, value),
         "serving": lambda value: covers(TABLE.c.region_code, value),
         "is_active": lambda value: TABLE.c.is_active == value,
+        "report": reported.took_part(TABLE),
         "q": _similar,
     },
     sorts={"-created_at": NEWEST_FIRST, "name": Sort(("name",), descending=False)},

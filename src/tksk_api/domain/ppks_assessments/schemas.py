@@ -11,6 +11,7 @@ from tksk_api.domain.records import Body, Read
 from tksk_api.types import Code, Day, Line, Note, PastDate, VillageCode
 
 AssessmentStatus = Literal["active", "closed"]
+AgeBand = Literal["0-4", "5-17", "18-59", "60+", "none"]
 Unit = Annotated[
     Literal["person", "family", "group", "community"], Field(description="Of whom the category holds (PP 39/2012)")
 ]

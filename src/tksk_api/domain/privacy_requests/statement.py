@@ -15,6 +15,7 @@ from tksk_api.domain.privacy_requests.schemas import Kind, Requester, Status
 from tksk_api.domain.records import Read, load
 from tksk_api.domain.references.lists import codes, label
 from tksk_api.domain.regions.service import chain, find_region, office_name
+from tksk_api.domain.sktm_letters.content import SignatureKind
 from tksk_api.domain.subject_keys.service import vault_of
 from tksk_api.domain.users.service import own_account
 from tksk_api.errors import not_found
@@ -52,6 +53,7 @@ _HELD = (
     "activities",
     "attachments",
     "presentations",
+    "notifications",
     "merges",
     "duplicates",
     "requests",
@@ -76,6 +78,7 @@ class StatedIdentity(Read):
     village_code: str
     place: str
     phone: str | None
+    message_channel: str | None
     relationship: str | None
     ppks_categories: list[str]
     notes: str | None
@@ -190,6 +193,8 @@ class StatedLetter(Read):
     issuer: str
     revoked_at: datetime | None
     revoked_reason: str | None
+    signature: SignatureKind
+    scan_received_at: datetime | None
 
 
 class StatedApplication(Read):
@@ -277,6 +282,18 @@ class StatedPresentation(Read):
     program: str | None
     note: str | None
     letter_status: str
+
+
+class StatedNotification(Read):
+    """Who was told of the person's case, by role; with a `channel` the person themselves was sent it."""
+
+    id: UUID
+    at: datetime
+    title: str
+    told_roles: list[str]
+    channel: str | None
+    state: str | None
+    sent_at: datetime | None
 
 
 class StatedMerge(Read):
@@ -369,6 +386,7 @@ class Statement(Read):
     activities: list[StatedActivity]
     attachments: list[StatedAttachment]
     presentations: list[StatedPresentation]
+    notifications: list[StatedNotification]
     merges: list[StatedMerge]
     duplicates: list[StatedDuplicate]
     requests: list[StatedRequest]

@@ -9,7 +9,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, json_list, moment, uuid_array
+from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, case_number, json_list, moment, uuid_array
 
 
 class Referral(Record, RegionScoped, AddressedToAgency, table=True):
@@ -18,10 +18,12 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     __tablename__ = "referrals"
     __table_args__ = (
         sa.Index("ix_referrals_beneficiary_id", "beneficiary_id", "created_at"),
+        sa.Index("ix_referrals_case_number", "case_number"),
         sa.Index("ix_referrals_agency_id", "agency_id", "created_at", "id"),
         {"info": {"addressed_to_agency": True}},
     )
 
+    case_number: str | None = case_number()
     agency_id: UUID = Field(sa_type=PgUuid, foreign_key="agencies.id")
     beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")
     beneficiary_name: str = Field(sa_type=Text)

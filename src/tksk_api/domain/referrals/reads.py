@@ -4,11 +4,13 @@ from sqlalchemy import func, literal_column, select
 
 from tksk_api.database.reads import Resource
 from tksk_api.database.tables import table_of
+from tksk_api.domain import reported
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.beneficiaries.reads import masked
 from tksk_api.domain.history.reads import transitions_of
 from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.schemas import ReferralRead
+from tksk_api.domain.regions.service import drafted_from, drafted_until, inside
 
 TABLE = table_of(Referral)
 _AGENCIES = table_of(Agency)
@@ -29,10 +31,16 @@ REFERRALS = Resource(
     },
     subject="beneficiary_id",
     filters={
+        "case_number": lambda value: TABLE.c.case_number == value,
         "status": lambda value: TABLE.c.status == value,
         "program": lambda value: TABLE.c.program == value,
         "agency_id": lambda value: TABLE.c.agency_id == value,
         "beneficiary_id": lambda value: TABLE.c.beneficiary_id == value,
+        "within": lambda value: inside(TABLE.c.region_code, value),
+        "drafted_from": lambda value: drafted_from(TABLE.c.region_code, TABLE.c.created_at, value),
+        "drafted_until": lambda value: drafted_until(TABLE.c.region_code, TABLE.c.created_at, value),
+        "report": reported.inside(TABLE),
+        "reached": reported.reached(TABLE),
     },
 )
 

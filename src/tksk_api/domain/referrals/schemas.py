@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tksk_api.domain.batches import Refusal
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.referrals.workflow import Status
 from tksk_api.types import Code, Day, Line, Note, PastDate
@@ -149,15 +150,6 @@ class SubmitMany(Body):
     ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
-class Refusal(Read):
-    """Why one was not submitted: the problem's code, and what is wrong where."""
-
-    code: str
-    title: str
-    detail: str
-    errors: list[dict[str, str]]
-
-
 class SubmitResult(Read):
     """What became of one draft; `version` is its new version."""
 
@@ -198,6 +190,24 @@ class DocumentWantedRead(Read):
     note: str | None
 
 
+class ReferralFile(Read):
+    """A file of a referral, with links that are good for a minute."""
+
+    kind: Annotated[str, Field(description="Code of the list document_kinds", examples=["health_facility_letter"])]
+    attachment_id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    content_url: str
+    thumbnail_url: Annotated[str | None, Field(description="A small JPEG; null for a PDF")]
+
+
+class ReferralFiles(Read):
+    """In the order of the referral's documents; what was only shown on paper is not among them."""
+
+    items: list[ReferralFile]
+
+
 class ReferralRead(Read):
     """A referral. `requested_documents` are those the agency still waits for; `decided_on` belongs to its last word.
 
@@ -206,6 +216,7 @@ class ReferralRead(Read):
     """
 
     id: UUID
+    case_number: str
     beneficiary_id: UUID
     beneficiary: Person
     region_code: str

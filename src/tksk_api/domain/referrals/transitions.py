@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
+from tksk_api.domain.batches import Refusal, one_by_one
 from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.eligibility.rules import missing_documents
@@ -39,7 +40,6 @@ from tksk_api.domain.referrals.schemas import (
     DocumentsRequest,
     DocumentsSupply,
     End,
-    Refusal,
     SubmitResult,
     SubmitResults,
     Transfer,
@@ -47,7 +47,8 @@ from tksk_api.domain.referrals.schemas import (
 )
 from tksk_api.domain.referrals.service import check, check_kind, copy_person, given, today_at
 from tksk_api.domain.referrals.workflow import WORKFLOW
-from tksk_api.errors import PROBLEMS, DomainError, Language, field_detail, invalid
+from tksk_api.domain.suggestions import service as suggestions
+from tksk_api.errors import DomainError, Language, invalid
 from tksk_api.security.permissions import Permission, Role
 
 
@@ -76,34 +77,14 @@ async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Lan
 
     Raises invalid_request (duplicate_entry).
     """
-    if len(set(keys)) != len(keys):
-        raise invalid("/ids", "duplicate_entry")
-    return SubmitResults(items=[await _submit_one(session, key, language) for key in keys])
+    outcomes = await one_by_one(session, keys, lambda key: submit(session, key, None), language)
+    return SubmitResults(items=[_result(key, outcome) for key, outcome in zip(keys, outcomes, strict=True)])
 
 
-async def _submit_one(session: AsyncSession, key: UUID, language: Language) -> SubmitResult:
-    savepoint = await session.begin_nested()
-    try:
-        stored = await submit(session, key, None)
-    except DomainError as error:
-        await savepoint.rollback()
-        session.expunge_all()
-        return SubmitResult(id=key, status="refused", version=None, problem=_told(error, language))
-    await savepoint.commit()
-    return SubmitResult(id=key, status="submitted", version=stored.version, problem=None)
-
-
-def _told(error: DomainError, language: Language) -> Refusal:
-    text = PROBLEMS[error.code]
-    return Refusal(
-        code=error.code,
-        title=text.title(language),
-        detail=text.detail(language, error.facts),
-        errors=[
-            {"pointer": wrong.pointer, "code": wrong.code, "detail": field_detail(wrong.code, language, wrong.facts)}
-            for wrong in error.errors
-        ],
-    )
+def _result(key: UUID, outcome: Stored | Refusal) -> SubmitResult:
+    if isinstance(outcome, Refusal):
+        return SubmitResult(id=key, status="refused", version=None, problem=outcome)
+    return SubmitResult(id=key, status="submitted", version=outcome.version, problem=None)
 
 
 async def transfer(session: AsyncSession, key: UUID, version: int, body: Transfer) -> Stored:
@@ -244,7 +225,12 @@ async def _finish(
     if answers and principal_of(session).agency_id != row.agency_id:
         facts["recorded_from_paper"] = True
     WORKFLOW.take(session, row, action, await actor_name(session), details=facts, **words)
-    return await save(session, REFERRALS, row)
+    stored = await save(session, REFERRALS, row)
+    if action == "cancel":
+        await suggestions.withdraw(session, "referral", row.id)
+    else:
+        await suggestions.from_referral(session, row, action)
+    return stored
 
 
 def _check_reason(action: str, reason_code: str | None, note: str | None) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 from cachetools import TTLCache
-from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, or_
+from sqlalchemy import ColumnElement, DateTime, Text, and_, cast, func, literal_column, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
@@ -60,6 +60,17 @@ def inside(code: ColumnElement[str], area: ColumnElement[str]) -> ColumnElement[
 def covers(code: ColumnElement[str], place: ColumnElement[str]) -> ColumnElement[bool]:
     """Regions that are `place` or lie above it."""
     return code.in_([func.left(cast(place, Text), length) for length in (2, 5, 8, 13)])
+
+
+def drafted_from(place: ColumnElement[str], at: ColumnElement[Any], day: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Rows written at `at` on this day or later, by the calendar of their `place`; an index on `at` helps."""
+    return and_(at >= func.timezone("Asia/Jayapura", cast(day, DateTime)), func.app.local_day(place, at) >= day)
+
+
+def drafted_until(place: ColumnElement[str], at: ColumnElement[Any], day: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Rows written at `at` on this day or earlier, by the calendar of their `place`; an index on `at` helps."""
+    after = func.timezone("Asia/Jakarta", cast(day, DateTime) + literal_column("interval '1 day'"))
+    return and_(at < after, func.app.local_day(place, at) <= day)
 
 
 async def load_regions(owner_url: str, report: Callable[[int, int], None]) -> int:

@@ -55,6 +55,7 @@ async def requirements_of(session: AsyncSession, key: UUID) -> Requirements:
         conditions=sorted(conditions),
         visit_required=policy.needs_visit(row.purpose),
         signatories=policy.signatories,
+        signature=policy.signature,
         validity_months=policy.validity_months,
     )
 

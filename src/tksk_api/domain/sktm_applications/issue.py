@@ -10,56 +10,67 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, union
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
-from tksk_api.database.tables import new_id, table_of
+from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import are_restricted, full_niks
 from tksk_api.domain.history.access import record_access
-from tksk_api.domain.history.models import Change, Transition
 from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import load, save
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import chain, local_now, office_name
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
-from tksk_api.domain.sktm_applications.people import unchanged_people
+from tksk_api.domain.sktm_applications.people import hold_people, unchanged_people
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import Refusal
 from tksk_api.domain.sktm_applications.service import check_reason, policy_of
 from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.domain.sktm_letters import service as letters
-from tksk_api.domain.sktm_letters.content import Dependant, LetterContent, Letterhead, Person, Signer
+from tksk_api.domain.sktm_letters.content import Dependant, EnglishWords, LetterContent, Letterhead, Person, Signer
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.sktm_letters.numbering import next_sequence
 from tksk_api.domain.sktm_letters.offline import OfflineLetter, encode
+from tksk_api.domain.sktm_letters.seals import Sealer, Sealing, seal_facts
+from tksk_api.domain.sktm_letters.wording import sentence
 from tksk_api.domain.sktm_policies.rules import Policy
+from tksk_api.domain.sktm_policies.service import logo as logo_of
 from tksk_api.domain.subject_keys.service import vault_to_fill
+from tksk_api.domain.suggestions import service as suggestions
 from tksk_api.domain.users.service import own_account
-from tksk_api.domain.visits.models import Visit
 from tksk_api.errors import DomainError
 from tksk_api.security.letter_keys import LetterKey
 from tksk_api.security.letter_signing import LetterKeys
 
-Render = Callable[[LetterContent], bytes]
+Render = Callable[[LetterContent, bytes | None], bytes]
+RenderCopy = Callable[[LetterContent, bytes | None, datetime], bytes]
 _TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
 _HOUR_SECONDS = 3600
 _TOKEN_BYTES = 24  # 192 random bits in the verification address
 
 
 async def sign(
-    session: AsyncSession, key: UUID, version: int, render: Render, *, public_url: str, letter_keys: LetterKeys
+    session: AsyncSession,
+    key: UUID,
+    version: int,
+    render: Render,
+    *,
+    sealing: Sealing,
+    public_url: str,
+    letter_keys: LetterKeys,
 ) -> Stored:
     """Add the caller's signature; with the last one, number the letter and make it.
 
     `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused,
     separation_of_duties (whoever had a hand in it), facts_changed (a person is not what was checked any more),
-    not_signatory (another's turn), stale_version.
+    not_signatory (another's turn), stale_version, seal_unavailable (the policy says `sealed`, and `sealing` cannot).
     """
+    await hold_people(session, key)
     row = await load(session, SktmApplication, key, version, lock=True)
     policy = policy_of(row) if row.policy else None
     WORKFLOW.check("sign", row.status)
@@ -69,7 +80,7 @@ async def sign(
         raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
     principal = principal_of(session)
     before = await _signatures(session, row.id)
-    if principal.user_id in await _hands_on(session, row):
+    if await _had_hand(session, row, principal.user_id):
         raise DomainError("separation_of_duties")
     expected = policy.signatories[len(before)]
     if principal.role != expected:
@@ -94,7 +105,14 @@ async def sign(
     if is_last:
         letter_key = letter_keys.current()
         await _issue(
-            session, row, signatures, regions=regions, render=render, public_url=public_url, letter_key=letter_key
+            session,
+            row,
+            signatures,
+            regions=regions,
+            render=render,
+            sealing=sealing,
+            public_url=public_url,
+            letter_key=letter_key,
         )
     return await save(session, SKTM_APPLICATIONS, row)
 
@@ -117,7 +135,21 @@ async def revoke(session: AsyncSession, key: UUID, version: int, body: Refusal) 
 
 
 async def letter_pdf(session: AsyncSession, key: UUID, per_hour: int) -> tuple[SktmLetter, bytes]:
-    """The letter as issued; who fetched it is recorded, for it bears the full NIK.
+    """The letter as issued, byte for byte. Recorded and refused as `_to_hand_out` says."""
+    row, letter = await _to_hand_out(session, key, per_hour)
+    return letter, await letters.open_pdf(session, letter, row.beneficiary_id)
+
+
+async def letter_copy(session: AsyncSession, key: UUID, per_hour: int, render: RenderCopy) -> tuple[SktmLetter, bytes]:
+    """What the letter says, printed again and marked as a copy. Recorded and refused as `_to_hand_out` says."""
+    row, letter = await _to_hand_out(session, key, per_hour)
+    content = await letters.open_content(session, letter, row.beneficiary_id)
+    logo = await logo_of(session, content.letterhead.logo) if content.letterhead.logo else None
+    return letter, await asyncio.to_thread(render, content, logo, local_now(letter.timezone))
+
+
+async def _to_hand_out(session: AsyncSession, key: UUID, per_hour: int) -> tuple[SktmApplication, SktmLetter]:
+    """An issued letter that may be fetched; who fetched it is recorded, for it bears the full NIK.
 
     Raises not_found, processing_restricted when one of those it names is (UU 27/2022 Pasal 41), and too_many_requests
     when the caller has fetched `per_hour` letters within the hour.
@@ -129,22 +161,13 @@ async def letter_pdf(session: AsyncSession, key: UUID, per_hour: int) -> tuple[S
     if await are_restricted(session, people):
         raise DomainError("processing_restricted")
     await record_access(session, people, purpose="letter_processing", fields=["nik"])
-    return letter, await letters.open_pdf(session, letter, row.beneficiary_id)
+    return row, letter
 
 
-async def _hands_on(session: AsyncSession, row: SktmApplication) -> set[UUID | None]:
-    """Everybody who had a hand in the application: created, edited, submitted, checked, verified, visited, signed.
-
-    Returning it does not count: a lurah who sent it back may sign the completed one.
-    """
-    steps, edits, visits = table_of(Transition).c, table_of(Change).c, table_of(Visit).c
-    involved = union(
-        select(steps.actor_id).where(steps.entity_id == row.id, steps.action != "return"),
-        select(edits.actor_id).where(edits.entity_id == row.id, edits.operation == "update_sktm_application"),
-        select(visits.officer_id).where(visits.id == row.visit_id),
-        select(visits.completed_by).where(visits.id == row.visit_id),
-    )
-    return {row.created_by, *(await (await session.connection()).execute(involved)).scalars()}
+async def _had_hand(session: AsyncSession, row: SktmApplication, user: UUID) -> bool:
+    """Whether somebody created, edited, submitted, checked, verified, visited or signed it (app.had_hand)."""
+    asked = select(func.app.had_hand(row.id, user))
+    return bool((await (await session.connection()).execute(asked)).scalar())
 
 
 async def _signatures(session: AsyncSession, application_id: UUID) -> list[SktmSignature]:
@@ -159,6 +182,7 @@ async def _issue(
     *,
     regions: Mapping[str, Region],
     render: Render,
+    sealing: Sealing,
     public_url: str,
     letter_key: LetterKey | None,
 ) -> None:
@@ -169,7 +193,13 @@ async def _issue(
     await record_access(session, list(people), purpose="letter_processing", fields=["nik"])
     niks = await full_niks(session, people.values())
     vault = await vault_to_fill(session, row.beneficiary_id)
-    # The counter is raised last: other signers of this village wait only for the drawing of one letter.
+    logo = await logo_of(session, policy.logo) if policy.logo else None
+    finding, finding_en = sentence("finding", row.purpose, policy.wording)
+    use, use_en = sentence("use", row.purpose, policy.wording)
+    await suggestions.from_letter(session, row)
+    sealer = await sealing(session, village.code, now) if policy.signature == "sealed" else None
+    # The counter is raised last: other signers of this village wait only for the drawing of one letter, and its seal,
+    # which is over the number too (docs/decisions/0015-kinds-of-signature.md has what each costs).
     series = policy.series(row.purpose)
     sequence = await next_sequence(session, village.code, now.year, series)
     content = LetterContent(
@@ -185,11 +215,15 @@ async def _issue(
         addressed_to=row.addressed_to,
         signers=tuple(_signer(signature, now) for signature in signatures),
         verification_url=f"{public_url}/verify/{token}",
+        signature=policy.signature,
+        finding=finding,
+        use=use,
+        english=_english(row, people, finding_en, use_en) if _has_english(row, policy) else None,
     )
     content = replace(content, offline_code=_offline_code(content, row, village, token, letter_key))
-    pdf = await asyncio.to_thread(render, content)
+    pdf, seal = await asyncio.to_thread(_printed, render, content, logo, sealer)
     letter_id = new_id()
-    if row.replaces_id is not None:
+    if row.replaces_id is not None and policy.signature != "wet":  # then the earlier one holds until the scan is there
         await letters.supersede(session, row.replaces_id)
     session.add(
         SktmLetter(
@@ -212,9 +246,24 @@ async def _issue(
             content_cipher=vault.seal(letters.CONTENT, str(letter_id), json.dumps(content.to_json()).encode()),
             pdf_cipher=vault.seal(letters.PDF, str(letter_id), pdf),
             sha256=hashlib.sha256(pdf).digest(),
+            signature=policy.signature,
+            seal=seal,
             created_by=principal_of(session).user_id,
         )
     )
+
+
+def _printed(
+    render: Render, content: LetterContent, logo: bytes | None, sealer: Sealer | None
+) -> tuple[bytes, dict[str, Any] | None]:
+    """The finished file, and what its seal says of itself where it has one."""
+    pdf = render(content, logo)
+    if sealer is None:
+        return pdf, None
+    names = [signer.full_name for signer in content.signers]
+    at = max(signer.signed_at for signer in content.signers)
+    sealed = sealer.seal(pdf, reason=f"SKTM Nomor {content.number}", signers=names, at=at)
+    return sealed, seal_facts(sealer, sealed)
 
 
 def _letterhead(policy: Policy, regions: Mapping[str, Region]) -> Letterhead:
@@ -223,7 +272,23 @@ def _letterhead(policy: Policy, regions: Mapping[str, Region]) -> Letterhead:
         "district": office_name(regions["district"]).upper(),
         "office": office_name(regions["village"]).upper(),
     }
-    return Letterhead(**{**named, **policy.letterhead}, address=policy.office_address)
+    return Letterhead(**{**named, **policy.letterhead}, address=policy.office_address, logo=policy.logo)
+
+
+def _has_english(row: SktmApplication, policy: Policy) -> bool:
+    return policy.english_page if row.english is None else row.english
+
+
+def _english(
+    row: SktmApplication, people: Mapping[UUID, Beneficiary], finding: str | None, use: str | None
+) -> EnglishWords:
+    kin = [people[key].relationship for key in row.dependants]
+    return EnglishWords(
+        purpose=label("sktm_purposes", row.purpose, "en"),
+        finding=finding,
+        use=use,
+        relationships=tuple(label("relationships", code, "en") if code else None for code in kin),
+    )
 
 
 def _offline_code(

@@ -10,7 +10,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, Table, json_list, moment, text_array, uuid_array
+from tksk_api.database.tables import (
+    Record,
+    RegionScoped,
+    Table,
+    case_number,
+    json_list,
+    moment,
+    text_array,
+    uuid_array,
+)
 
 
 class SktmApplication(Record, RegionScoped, table=True):
@@ -20,6 +29,7 @@ class SktmApplication(Record, RegionScoped, table=True):
     __table_args__ = (
         sa.CheckConstraint("NOT (beneficiary_id = ANY (dependants))", name="dependants"),
         sa.Index("ix_sktm_applications_beneficiary_id", "beneficiary_id", "created_at"),
+        sa.Index("ix_sktm_applications_case_number", "case_number"),
         sa.Index("ix_sktm_applications_dependants", "dependants", postgresql_using="gin"),
         sa.Index(
             "uq_sktm_applications_running",
@@ -31,6 +41,7 @@ class SktmApplication(Record, RegionScoped, table=True):
         ),
     )
 
+    case_number: str | None = case_number()
     beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")
     purpose: str = Field(sa_type=Text)
     purpose_detail: str = Field(sa_type=Text)
@@ -47,6 +58,7 @@ class SktmApplication(Record, RegionScoped, table=True):
     checked_by: UUID | None = Field(default=None, sa_type=PgUuid)
     verified_by: UUID | None = Field(default=None, sa_type=PgUuid)
     replaces_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="sktm_applications.id")
+    english: bool | None = None
 
 
 class SktmSignature(Table, table=True):

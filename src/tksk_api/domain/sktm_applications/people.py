@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.database.tables import table_of
 from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import unknown_person
@@ -44,6 +45,18 @@ async def people_of(session: AsyncSession, row: SktmApplication) -> dict[UUID, B
     if any(person.deceased_on or person.region_code != row.region_code for person in people.values()):
         raise DomainError("facts_changed")
     return people
+
+
+async def hold_people(session: AsyncSession, key: UUID) -> None:
+    """Keep those the application names from being merged until this transaction ends.
+
+    Before the application itself is locked: a merge takes people first and their records next, and two who go opposite
+    ways wait for each other until the database ends one of them.
+    """
+    applications, people = table_of(SktmApplication).c, table_of(Beneficiary).c
+    named = select(func.unnest(func.array_append(applications.dependants, applications.beneficiary_id)))
+    held = select(people.id).where(people.id.in_(named.where(applications.id == key))).order_by(people.id)
+    await (await session.connection()).execute(held.with_for_update(read=True, key_share=True))
 
 
 async def freeze_facts(session: AsyncSession, row: SktmApplication) -> None:

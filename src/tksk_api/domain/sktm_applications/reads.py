@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Date, and_, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
 
 from tksk_api.database.reads import Resource
 from tksk_api.database.tables import table_of
+from tksk_api.domain import reported
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import masked
 from tksk_api.domain.history.reads import transitions_of
 from tksk_api.domain.presentations.models import Presentation
+from tksk_api.domain.regions.service import drafted_from, drafted_until, inside
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
 from tksk_api.domain.sktm_applications.schemas import SktmApplicationRead
 from tksk_api.domain.sktm_letters.models import LetterLookUps, SktmLetter
@@ -41,14 +43,25 @@ def _letter() -> ColumnElement[Any]:
         **{name: _LETTERS.c[name] for name in ("number", "issued_on", "valid_until", "verification_url")},
         sha256=func.encode(_LETTERS.c.sha256, literal_column("'hex'")),
         is_expired=today > _LETTERS.c.valid_until,
-        **{name: _LETTERS.c[name] for name in ("revoked_at", "superseded_at", "signature")},
+        **{name: _LETTERS.c[name] for name in ("revoked_at", "superseded_at", "signature", "seal")},
         status=func.app.letter_status(
-            *(_LETTERS.c[name] for name in ("revoked_at", "superseded_at", "issued_on", "valid_until", "timezone"))
+            *(_LETTERS.c[name] for name in ("revoked_at", "superseded_at", "issued_on", "valid_until", "timezone")),
+            and_(_LETTERS.c.signature == literal_column("'wet'"), _LETTERS.c.scan_received_at.is_(None)),
         ),
+        scan=_scan(),
         verifications=_verifications(),
         presentations=_presented(),
     )
     return select(seen).where(_LETTERS.c.application_id == TABLE.c.id).scalar_subquery()
+
+
+def _scan() -> ColumnElement[Any]:
+    seen = _object(
+        attachment_id=_LETTERS.c.scan_attachment_id,
+        received_at=_LETTERS.c.scan_received_at,
+        warnings=func.to_json(_LETTERS.c.scan_warnings),
+    )
+    return case((_LETTERS.c.scan_received_at.is_not(None), seen))
 
 
 def _verifications() -> ColumnElement[Any]:
@@ -79,10 +92,16 @@ SKTM_APPLICATIONS = Resource(
     subject="beneficiary_id",
     subjects="dependants",
     filters={
+        "case_number": lambda value: TABLE.c.case_number == value,
         "status": lambda value: TABLE.c.status == value,
         "purpose": lambda value: TABLE.c.purpose == value,
         "beneficiary_id": lambda value: TABLE.c.beneficiary_id == value,
         "region_code": lambda value: TABLE.c.region_code == value,
+        "within": lambda value: inside(TABLE.c.region_code, value),
+        "drafted_from": lambda value: drafted_from(TABLE.c.region_code, TABLE.c.created_at, value),
+        "drafted_until": lambda value: drafted_until(TABLE.c.region_code, TABLE.c.created_at, value),
+        "report": reported.inside(TABLE),
+        "reached": reported.reached(TABLE),
     },
 )
 

@@ -4,12 +4,12 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.sktm_letters.content import SignatureKind, Status
 from tksk_api.domain.sktm_policies.schemas import Purpose
-from tksk_api.types import Code, Line, Note
+from tksk_api.types import Code, Line, Nik, Note
 
 State = Literal[
     "draft",
@@ -49,6 +49,12 @@ Circumstances = Annotated[
 ]
 
 
+English = Annotated[
+    bool | None,
+    Field(description="Whether the letter gets a second page in English; null: as the region's policy says"),
+]
+
+
 class SktmApplicationCreate(Body):
     """A letter for one purpose and one addressee; it is issued by the village where the applicant lives."""
 
@@ -64,6 +70,7 @@ class SktmApplicationCreate(Body):
         UUID | None,
         Field(description="The application whose letter this one replaces: lost, or with a mistake in it"),
     ] = None
+    english: English = None
 
 
 class SktmApplicationUpdate(Body):
@@ -73,6 +80,7 @@ class SktmApplicationUpdate(Body):
     dependants: Dependants | None = None
     documents: Documents | None = None
     circumstances: Circumstances | None = None
+    english: English = None
 
 
 class DocumentCheck(Body):
@@ -102,6 +110,7 @@ class Requirements(Read):
     conditions: list[str]
     visit_required: bool
     signatories: list[str]
+    signature: SignatureKind
     validity_months: int
 
 
@@ -119,6 +128,57 @@ class Refusal(Body):
 
     reason_code: Code
     note: Annotated[Note, Field(min_length=3)]
+
+
+class Seen(Body):
+    """An application as the signer saw it."""
+
+    id: UUID
+    version: Annotated[int, Field(ge=1, description="The number in its ETag, as it was read")]
+
+
+class SignMany(Body):
+    """What the signer looked at and signs. Signing is a personal act: `confirmed` says that they saw each of these, and
+    the versions say what they saw."""
+
+    items: Annotated[list[Seen], Field(min_length=1, max_length=1_000)]
+    confirmed: Annotated[Literal[True], Field(description="I have seen each of these applications, and I sign them")]
+
+
+class SignedRead(Read):
+    """What became of one application: `number` once the letter is issued, `code` is the problem when it was refused."""
+
+    id: UUID
+    status: Literal["issued", "signing", "refused"]
+    number: str | None
+    code: str | None
+
+
+class SignedMany(Read):
+    """The `result` of a job of the kind sign_sktm_applications: those tried, in the order of the request."""
+
+    kind: Literal["sign_sktm_applications"]
+    signed: int
+    refused: int
+    items: list[SignedRead]
+
+
+class SignedScan(Body):
+    """The scan or photo of the paper that was signed by hand."""
+
+    attachment_id: Annotated[
+        UUID, Field(description="An attachment of the applicant of the kind `signed_letter`: PDF, JPEG or PNG")
+    ]
+
+
+class SignWith(Body):
+    """What the last signer gives where letters are sealed by BSrE (setting `sealer`); elsewhere nothing is needed.
+
+    Used for this one letter. Neither is kept, shown or logged.
+    """
+
+    nik: Annotated[Nik | None, Field(description="The signer's own, as BSrE knows it")] = None
+    passphrase: Annotated[SecretStr | None, Field(max_length=200)] = None
 
 
 class Cancel(Body):
@@ -161,8 +221,29 @@ class PresentedRead(Read):
     last_at: datetime | None
 
 
+class SealRead(Read):
+    """Whose certificate sealed the PDF. `is_certified`: by the government's certificate authority (PP 71/2019 Pasal 60
+    ayat (2)); otherwise a technical seal, which proves origin and that nothing changed."""
+
+    by: Literal["office_certificate", "bsre"]
+    is_certified: bool
+    subject: str
+    issuer: str
+    certificate_sha256: str
+
+
+class ScanRead(Read):
+    """The scan of the letter as signed by hand. `warnings` are hints from its QR code: `qr_unreadable`,
+    `qr_of_another_letter`."""
+
+    attachment_id: UUID
+    received_at: datetime
+    warnings: list[Literal["qr_unreadable", "qr_of_another_letter"]]
+
+
 class LetterRead(Read):
-    """The issued letter; `verification_url` is where its QR code leads."""
+    """The issued letter; `verification_url` is where its QR code leads. One signed by hand (`wet`) is `not_yet_valid`
+    until its `scan` is there; `seal` is null unless it is `sealed`."""
 
     number: str
     issued_on: date
@@ -174,6 +255,8 @@ class LetterRead(Read):
     superseded_at: datetime | None
     status: Status
     signature: SignatureKind
+    seal: SealRead | None
+    scan: ScanRead | None
     verifications: VerificationsRead
     presentations: PresentedRead
 
@@ -182,6 +265,7 @@ class SktmApplicationRead(Read):
     """An application; `applicant` is null when the person has moved out of your area, `letter` until it is issued."""
 
     id: UUID
+    case_number: str
     beneficiary_id: UUID
     applicant: ApplicantRead | None
     region_code: str
@@ -200,6 +284,7 @@ class SktmApplicationRead(Read):
     checked_by: UUID | None
     verified_by: UUID | None
     replaces_id: UUID | None
+    english: bool | None
     submitted_at: datetime | None
     version: int
     created_at: datetime

@@ -31,6 +31,7 @@ from tksk_api.domain.sktm_applications.schemas import (
 )
 from tksk_api.domain.sktm_applications.workflow import EDITABLE, WORKFLOW
 from tksk_api.domain.sktm_letters.models import SktmLetter
+from tksk_api.domain.sktm_letters.service import awaits_scan, letter_of
 from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.sktm_policies.service import policy_for
 from tksk_api.domain.users.service import own_account
@@ -71,7 +72,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     row = await load(session, SktmApplication, key, version)
     if row.status not in EDITABLE:
         raise DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
-    refuse_null(patch, *SktmApplicationUpdate.model_fields)
+    refuse_null(patch, *(SktmApplicationUpdate.model_fields.keys() - {"english"}))
     changes = patched(patch)
     if patch.dependants is not None:
         await check_dependants(session, patch.dependants, row.beneficiary_id, row.region_code)
@@ -171,8 +172,11 @@ async def cancel(session: AsyncSession, key: UUID, version: int, body: Cancel) -
 
 
 async def collect(session: AsyncSession, key: UUID, version: int) -> Stored:
-    """The letter was handed over."""
+    """The letter was handed over. Raises scan_missing while one signed by hand waits for its scan."""
     row = await load(session, SktmApplication, key, version)
+    WORKFLOW.check("collect", row.status)
+    if awaits_scan(await letter_of(session, row.id)):
+        raise DomainError("scan_missing")
     return await _step(session, row, "collect")
 
 

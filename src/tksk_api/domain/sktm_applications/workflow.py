@@ -18,6 +18,8 @@ WORKFLOW = Workflow(
         # To signing while signatures are missing, to issued with the last one; from checked only where the
         # region requires no visit.
         "sign": Step(frozenset({"checked", "verified", "signing"}), ("signing", "issued"), Permission.SKTM_SIGN),
+        # Of a letter signed by hand; again where a better scan is to take the place of the first.
+        "signed-scan": Step(frozenset({"issued"}), "issued", Permission.SKTM_COLLECT),
         "collect": Step(frozenset({"issued"}), "collected", Permission.SKTM_COLLECT),
         "revoke": Step(frozenset({"issued", "collected"}), "revoked", Permission.SKTM_REVOKE),
         "cancel": Step(

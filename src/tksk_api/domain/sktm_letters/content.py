@@ -1,16 +1,20 @@
 """The content of an SKTM letter, frozen at the last signature and stored so that it can be printed again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 Sex = Literal["male", "female"]
 Status = Literal["valid", "expired", "revoked", "superseded", "not_yet_valid", "unknown"]
-SignatureKind = Literal["recorded"]
+SignatureKind = Literal["recorded", "sealed", "wet"]
 
-FORMAT = 1
-"""Version of the stored shape; raise it when a field changes meaning, and read the older ones too."""
+FORMAT = 2
+"""Version of the stored shape; raise it when a field changes meaning, and read the older ones too.
+
+1: without `finding`, `use`, `english`, `signature` and the letterhead's `logo`; such a letter said what their defaults
+say.
+"""
 
 MAX_SIGNERS = 3
 
@@ -28,11 +32,30 @@ _MONTHS = (
     "November",
     "Desember",
 )
+_ENGLISH_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def indonesian_date(value: date) -> str:
     """Write a date as official letters do, such as `3 Juni 2026`: no leading zero, month by name."""
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def english_date(value: date) -> str:
+    """The same day in English, such as `3 June 2026`, whatever the machine's locale."""
+    return f"{value.day} {_ENGLISH_MONTHS[value.month - 1]} {value.year}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +64,14 @@ class Letterhead:
 
     `government` is the full first line (`PEMERINTAH KOTA BANDAR LAMPUNG`), `district` and `office` carry
     their kind (`KECAMATAN PANJANG`, `KELURAHAN SRENGSEM`); `address` is one line of street, telephone and
-    postcode.
+    postcode. `logo` is the SHA-256 of the picture at its left, in hex; the picture itself is kept under it for good.
     """
 
     government: str
     district: str
     office: str
     address: str | None
+    logo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +113,32 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class EnglishWords:
+    """What the English page says in words of its own; names, numbers and what people typed it takes from the letter.
+
+    `finding` and `use` are None where the region wrote its own sentence and no translation of it: the page then
+    repeats the Indonesian one. `relationships` holds one label for each dependant.
+    """
+
+    purpose: str
+    finding: str | None
+    use: str | None
+    relationships: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LetterContent:
     """Everything an SKTM letter says; the same content always prints the same bytes.
 
     `purpose` is the Indonesian label, `purpose_detail` and `addressed_to` may be empty. `signers` holds one
     to three officials in the order they signed: the first belongs to the issuing office, the others
-    acknowledge it. The fields follow OpenSID's "Keterangan Kurang Mampu" letter.
+    acknowledge it. `finding` and `use` are the sentences that state what was found and what the letter is for.
+    `english` is there for a letter with a second page in English. The fields follow OpenSID's "Keterangan Kurang
+    Mampu" letter.
 
     Raises ValueError when the number is empty, the dates run backwards, the signers are not one to three or
-    one lacks a UTC offset, or the verification address is not an http(s) URL. Of `offline_code` see offline.py;
-    letters of the first release have none.
+    one lacks a UTC offset, the verification address is not an http(s) URL, or the English relationships are not as
+    many as the dependants. Of `offline_code` see offline.py; letters of the first release have none.
     """
 
     number: str
@@ -114,6 +154,13 @@ class LetterContent:
     signers: tuple[Signer, ...]
     verification_url: str
     offline_code: str | None = None
+    finding: str = (
+        "Berdasarkan hasil pemeriksaan berkas dan/atau kunjungan rumah oleh petugas, orang tersebut di atas tergolong "
+        "keluarga kurang mampu (tidak mampu)."
+    )
+    use: str = "Surat keterangan ini diberikan untuk:"
+    english: EnglishWords | None = None
+    signature: SignatureKind = "recorded"
 
     def __post_init__(self) -> None:
         if not self.number.strip():
@@ -126,6 +173,10 @@ class LetterContent:
             raise ValueError("signed_at needs a UTC offset")
         if not self.verification_url.startswith(("https://", "http://")):
             raise ValueError("verification_url must be an http(s) URL")
+        if self.english is not None and len(self.english.relationships) != len(self.dependants):
+            raise ValueError("one English relationship for each dependant")
+        if self.signature not in get_args(SignatureKind):
+            raise ValueError(f"no kind of signature: {self.signature!r}")
 
     def to_json(self) -> dict[str, Any]:
         """Give the content as JSON types only (dates and times ISO 8601), for storing beside the letter."""
@@ -133,26 +184,29 @@ class LetterContent:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave.
+        """Read what `to_json` gave, in this release or an earlier one.
 
         Raises ValueError when the format is unknown or a field is missing, unknown or of the wrong type.
         """
-        if data.get("format") != FORMAT:
+        if data.get("format") not in (1, FORMAT):
             raise ValueError(f"unknown letter format {data.get('format')!r}")
-        fields = {name: value for name, value in data.items() if name != "format"}
+        stored = {name: value for name, value in data.items() if name != "format"}
+        if data["format"] == FORMAT and stored.keys() != {field.name for field in fields(cls)}:
+            raise ValueError("stored letter content does not fit: not its fields")
         try:
             return cls(
                 **{
-                    **fields,
-                    "issued_on": date.fromisoformat(fields["issued_on"]),
-                    "valid_until": date.fromisoformat(fields["valid_until"]),
-                    "letterhead": Letterhead(**fields["letterhead"]),
-                    "applicant": Person(**_with_birth_date(fields["applicant"])),
-                    "dependants": tuple(Dependant(**_with_birth_date(row)) for row in fields["dependants"]),
+                    **stored,
+                    "issued_on": date.fromisoformat(stored["issued_on"]),
+                    "valid_until": date.fromisoformat(stored["valid_until"]),
+                    "letterhead": Letterhead(**stored["letterhead"]),
+                    "applicant": Person(**_with_birth_date(stored["applicant"])),
+                    "dependants": tuple(Dependant(**_with_birth_date(row)) for row in stored["dependants"]),
                     "signers": tuple(
                         Signer(**{**row, "signed_at": datetime.fromisoformat(row["signed_at"])})
-                        for row in fields["signers"]
+                        for row in stored["signers"]
                     ),
+                    "english": _english(stored.get("english")),
                 }
             )
         except (KeyError, TypeError) as error:
@@ -161,6 +215,10 @@ class LetterContent:
 
 def _with_birth_date(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "birth_date": date.fromisoformat(row["birth_date"])}
+
+
+def _english(row: Mapping[str, Any] | None) -> EnglishWords | None:
+    return None if row is None else EnglishWords(**{**row, "relationships": tuple(row["relationships"])})
 
 
 def _plain(value: object) -> object:

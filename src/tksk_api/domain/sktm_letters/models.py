@@ -1,14 +1,16 @@
 """Tables of issued letters and of the counters that number them."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, RegionText, Table, moment
+from tksk_api.database.tables import Record, RegionScoped, RegionText, Table, moment, text_array
 
 
 class SktmCounter(Table, table=True):
@@ -23,7 +25,10 @@ class SktmCounter(Table, table=True):
 
 
 class SktmLetter(Record, RegionScoped, table=True):
-    """A letter as it was issued. Content and PDF are ciphertext; what the public verification shows is not."""
+    """A letter as it was issued. Content and PDF are ciphertext; what the public verification shows is not.
+
+    `seal` says whose certificate sealed it; the scan is of the paper that officials signed by hand, the newest one.
+    """
 
     __tablename__ = "sktm_letters"
     __table_args__ = (
@@ -53,6 +58,10 @@ class SktmLetter(Record, RegionScoped, table=True):
     revoked_reason: str | None = Field(default=None, sa_type=Text)
     superseded_at: datetime | None = moment()
     signature: str = Field(default="recorded", sa_type=Text, sa_column_kwargs={"server_default": "recorded"})
+    seal: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    scan_attachment_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="attachments.id")
+    scan_received_at: datetime | None = moment()
+    scan_warnings: list[str] = text_array()
 
 
 class SktmVoidedNumber(Record, RegionScoped, table=True):

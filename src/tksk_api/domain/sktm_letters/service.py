@@ -1,6 +1,7 @@
 """Letters once issued: their PDF, their revocation, and what the public may know of them."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
-from tksk_api.domain.sktm_letters.content import PublicLetter
+from tksk_api.domain.sktm_letters.content import LetterContent, PublicLetter
 from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.subject_keys.service import vault_of
@@ -52,11 +53,24 @@ async def open_pdf(session: AsyncSession, letter: SktmLetter, applicant: UUID) -
     return pdf
 
 
+async def open_content(session: AsyncSession, letter: SktmLetter, applicant: UUID) -> LetterContent:
+    """What the letter says, as stored when it was issued. Raises as `open_pdf`."""
+    if not letter.content_cipher:
+        raise not_found()
+    vault = await vault_of(session, applicant)
+    return LetterContent.from_json(json.loads(vault.open(CONTENT, str(letter.id), bytes(letter.content_cipher))))
+
+
 async def revoke(session: AsyncSession, application_id: UUID, reason_code: str) -> None:
     """From this transaction on, verification answers `revoked`."""
     letter = await letter_of(session, application_id)
     letter.revoked_at = datetime.now(UTC)
     letter.revoked_reason = reason_code
+
+
+def awaits_scan(letter: SktmLetter) -> bool:
+    """Signed by hand, and nobody has seen the signed paper yet: `app.letter_status` calls it not yet valid."""
+    return letter.signature == "wet" and letter.scan_received_at is None
 
 
 async def supersede(session: AsyncSession, application_id: UUID) -> None:

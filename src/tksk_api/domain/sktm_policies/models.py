@@ -1,4 +1,4 @@
-"""Table of SKTM policies: a region's own settings; what is null is inherited. Open to read, so not row scoped."""
+"""Tables of SKTM policies: a region's own settings; what is null is inherited. Open to read, so not row scoped."""
 
 from datetime import date
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionText
+from tksk_api.database.tables import Record, RegionText, Table
 
 
 class SktmPolicy(Record, table=True):
@@ -33,3 +33,17 @@ class SktmPolicy(Record, table=True):
     documents: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     letterhead: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     office_address: str | None = Field(default=None, sa_type=Text)
+    service_days: int | None = None
+    wording: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    english_page: bool | None = None
+    logo: str | None = Field(default=None, sa_type=Text, foreign_key="sktm_logos.sha256")
+    signature: str | None = Field(default=None, sa_type=Text)
+
+
+class SktmLogo(Table, table=True):
+    """A picture for letterheads, a small JPEG. Never changed nor removed: letters that bear it are printed again."""
+
+    __tablename__ = "sktm_logos"
+
+    sha256: str = Field(primary_key=True, sa_type=Text)
+    image: bytes

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from tksk_api.domain.references.lists import LISTS
+from tksk_api.domain.sktm_letters.content import SignatureKind
 
 ANY_PURPOSE = "any"
 ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
@@ -31,6 +32,11 @@ DEFAULT: Mapping[str, Any] = {
     },
     "letterhead": {},
     "office_address": None,
+    "service_days": 1,  # DOMAIN §3.2: from 15 minutes to one working day at the kelurahan, one day at the Dinsos
+    "wording": {},
+    "english_page": False,
+    "logo": None,
+    "signature": "recorded",
 }
 _STATEMENT = "poverty_statement"
 
@@ -63,6 +69,11 @@ class Policy:
     visit_required_for: Mapping[str, bool] = field(default_factory=dict)
     stamped_statement: bool = False
     letterhead: Mapping[str, str] = field(default_factory=dict)
+    service_days: int = 1
+    wording: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    english_page: bool = False
+    logo: str | None = None
+    signature: SignatureKind = "recorded"
 
     def needs_visit(self, purpose: str) -> bool:
         """Whether a completed visit comes before the signature."""

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, Day, Line, without_identity_number
+from tksk_api.domain.sktm_letters.content import SignatureKind
+from tksk_api.types import Code, Day, Line, Note, without_identity_number
 
 _PLACEHOLDERS = {"classification", "sequence", "unit", "roman_month", "month", "year", "type"}
 
@@ -66,6 +67,32 @@ class OfficeLetterhead(Body):
     office: Annotated[Line | None, Field(examples=["KELURAHAN SRENGSEM"])] = None
 
 
+def _as_printed(value: str) -> str:
+    if "{" in value or "}" in value:
+        raise PydanticCustomError("nothing_filled_in", "braces")
+    return " ".join(value.split())
+
+
+Sentence = Annotated[Note, Field(min_length=10, max_length=600), AfterValidator(_as_printed)]
+
+
+class LetterWording(Body):
+    """A region's own sentences of the letter. What is missing comes from those for `any` purpose, then from ours."""
+
+    finding_id: Annotated[Sentence | None, Field(description="States what was found, in Indonesian")] = None
+    finding_en: Annotated[
+        Sentence | None, Field(description="Its translation, for the page in English; only with finding_id")
+    ] = None
+    use_id: Annotated[
+        Sentence | None,
+        Field(
+            description="Introduces what the letter is for, in Indonesian; purpose, detail and addressee stand below it",
+            examples=["Surat keterangan ini diberikan untuk kelengkapan pendaftaran sekolah, sebagai berikut:"],
+        ),
+    ] = None
+    use_en: Annotated[Sentence | None, Field(description="Its translation; only with use_id")] = None
+
+
 class SktmPolicyPut(Body):
     """A region's own settings from a day on. What is null or missing is inherited from the region above."""
 
@@ -98,6 +125,30 @@ class SktmPolicyPut(Body):
     ] = None
     letterhead: OfficeLetterhead | None = None
     office_address: Annotated[Line | None, Field(description="Line under the letterhead")] = None
+    service_days: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=60,
+            strict=True,
+            description="Working days from submission to the last signature; they stop while an application is returned",
+        ),
+    ] = None
+    wording: Annotated[
+        dict[Purpose | Literal["any"], LetterWording] | None,
+        Field(max_length=9, description="Sentences of the letter per purpose; `any` holds for every purpose"),
+    ] = None
+    english_page: Annotated[
+        bool | None,
+        Field(description="Whether letters have a second page in English, unless the application says otherwise"),
+    ] = None
+    signature: Annotated[
+        SignatureKind | None,
+        Field(
+            description="`recorded`: the approval of the officials as this system keeps it; `sealed`: that, and a seal by "
+            "the office's certificate in the PDF; `wet`: signed by hand on paper, valid once its scan was received"
+        ),
+    ] = None
 
 
 class SktmPolicyRead(Read):
@@ -117,6 +168,11 @@ class SktmPolicyRead(Read):
     documents: dict[str, list[Any]] | None
     letterhead: dict[str, Any] | None
     office_address: str | None
+    service_days: int | None
+    wording: dict[str, Any] | None
+    english_page: bool | None
+    logo: Annotated[str | None, Field(description="SHA-256 of the picture in the letterhead, by `PUT .../logo`")]
+    signature: SignatureKind | None
     version: int
     created_at: datetime
     updated_at: datetime

@@ -1,9 +1,12 @@
 """Reading and setting what a region demands of an SKTM."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort, Stored
@@ -11,8 +14,8 @@ from tksk_api.database.session import principal_of, scope_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import local_today, require_region
-from tksk_api.domain.sktm_policies.models import SktmPolicy
-from tksk_api.domain.sktm_policies.rules import Policy, resolve
+from tksk_api.domain.sktm_policies.models import SktmLogo, SktmPolicy
+from tksk_api.domain.sktm_policies.rules import DEFAULT, Policy, resolve
 from tksk_api.domain.sktm_policies.schemas import (
     DocumentRule,
     EffectivePolicy,
@@ -20,9 +23,10 @@ from tksk_api.domain.sktm_policies.schemas import (
     SktmPolicyPut,
     SktmPolicyRead,
 )
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import DomainError, invalid, not_found
 
 _TABLE = table_of(SktmPolicy)
+_LOGOS = table_of(SktmLogo)
 
 SKTM_POLICIES = Resource(
     schema=SktmPolicyRead,
@@ -74,14 +78,64 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
 
     Raises invalid_request, precondition_required (it has settings and no version was given), stale_version.
     """
-    if not scope_of(session).contains(region_code):
-        raise DomainError("not_found")
-    region = await require_region(session, region_code, "/region_code")
+    today = await _own_today(session, region_code)
     _check_codes(body)
-    today = local_today(region.timezone)
     effective_from = body.effective_from or today
     if effective_from < today:
         raise invalid("/effective_from", "in_past")
+    rows = await _rows_to_change(session, region_code, version)
+    settings = body.model_dump(mode="json", exclude={"effective_from"})
+    for name in ("letterhead", "wording"):
+        settings[name] = body.model_dump(include={name}, exclude_none=True).get(name)
+    return await _write(session, region_code, effective_from, rows, settings)
+
+
+async def put_logo(session: AsyncSession, region_code: str, version: int | None, image: bytes) -> Stored:
+    """Print this picture in the region's letterheads from today on, planned changes included.
+
+    Raises not_found, precondition_required, stale_version.
+    """
+    today = await _own_today(session, region_code)
+    rows = await _rows_to_change(session, region_code, version)
+    digest = hashlib.sha256(image).hexdigest()
+    kept = postgresql.insert(_LOGOS).values(sha256=digest, image=image).on_conflict_do_nothing()
+    await (await session.connection()).execute(kept)
+    return await _write_logo(session, region_code, today, rows, digest)
+
+
+async def remove_logo(session: AsyncSession, region_code: str, version: int) -> None:
+    """Inherit the picture again from today on. Raises not_found when the region has none of its own, stale_version."""
+    today = await _own_today(session, region_code)
+    rows = await _rows_to_change(session, region_code, version)
+    if rows[-1]["logo"] is None:
+        raise not_found()
+    await _write_logo(session, region_code, today, rows, None)
+
+
+async def logo(session: AsyncSession, sha256: str) -> bytes:
+    """The picture that a policy or a letter names."""
+    query = select(_LOGOS.c.image).where(_LOGOS.c.sha256 == sha256)
+    return bytes((await (await session.connection()).execute(query)).scalar_one())
+
+
+async def logo_in_force(session: AsyncSession, region_code: str, on: date | None = None) -> tuple[str, bytes]:
+    """The digest and the picture that letters of this region bear on a day (today by its calendar), its own or
+    inherited. Raises not_found."""
+    digest = (await effective(session, region_code, on)).values["logo"]
+    if digest is None:
+        raise not_found()
+    return digest, await logo(session, digest)
+
+
+async def _own_today(session: AsyncSession, region_code: str) -> date:
+    """Today in a region whose settings the caller may change. Raises not_found."""
+    if not scope_of(session).contains(region_code):
+        raise not_found()
+    return local_today((await require_region(session, region_code, "/region_code")).timezone)
+
+
+async def _rows_to_change(session: AsyncSession, region_code: str, version: int | None) -> list[dict[str, Any]]:
+    """The region's settings, nobody else changing them. Raises precondition_required, stale_version."""
     connection = await session.connection()
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"policy {region_code}", 0))))
     rows = await _rows(session, [region_code])
@@ -90,23 +144,40 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
         raise DomainError("precondition_required")
     if version != current:
         raise DomainError("stale_version", current_version=current)
-    settings = body.model_dump(mode="json", exclude={"effective_from"}) | {"version": (current or 0) + 1}
-    settings["letterhead"] = body.letterhead.model_dump(exclude_none=True) if body.letterhead else None
-    same_day = next((row for row in rows if row["effective_from"] == effective_from), None)
+    return rows
+
+
+async def _write(
+    session: AsyncSession, region_code: str, day: date, rows: list[dict[str, Any]], settings: Mapping[str, Any]
+) -> Stored:
+    """These settings from `day` on; what they do not name stays as on the day before."""
+    same_day = next((row for row in rows if row["effective_from"] == day), None)
+    before: Mapping[str, Any] = next((row for row in reversed(rows) if row["effective_from"] <= day), {})
+    values = {name: before.get(name) for name in DEFAULT} | dict(settings)
+    values["version"] = max((row["version"] for row in rows), default=0) + 1
     key = same_day["id"] if same_day else new_id()
     # Not through the mapped class, which would start each row's version anew.
-    await connection.execute(
-        update(_TABLE).where(_TABLE.c.id == key).values(settings)
+    await (await session.connection()).execute(
+        update(_TABLE).where(_TABLE.c.id == key).values(values)
         if same_day
         else insert(_TABLE).values(
             id=key,
             region_code=region_code,
-            effective_from=effective_from,
+            effective_from=day,
             created_by=principal_of(session).user_id,
-            **settings,
+            **values,
         )
     )
     return await SKTM_POLICIES.stored(session, key)
+
+
+async def _write_logo(
+    session: AsyncSession, region_code: str, today: date, rows: list[dict[str, Any]], digest: str | None
+) -> Stored:
+    # A planned change was made before the picture, and knows nothing of it.
+    later = update(_TABLE).where(_TABLE.c.region_code == region_code, _TABLE.c.effective_from > today)
+    await (await session.connection()).execute(later.values(logo=digest))
+    return await _write(session, region_code, today, rows, {"logo": digest})
 
 
 async def _rows(session: AsyncSession, region_codes: list[str]) -> list[dict[str, Any]]:
@@ -116,6 +187,10 @@ async def _rows(session: AsyncSession, region_codes: list[str]) -> list[dict[str
 
 
 def _check_codes(body: SktmPolicyPut) -> None:
+    for purpose, wording in (body.wording or {}).items():
+        for which in ("finding", "use"):
+            if getattr(wording, f"{which}_en") and not getattr(wording, f"{which}_id"):
+                raise invalid(f"/wording/{purpose}/{which}_id", "missing")
     for purpose, entries in (body.documents or {}).items():
         for index, entry in enumerate(entries):
             rule = entry if isinstance(entry, DocumentRule) else DocumentRule(kind=entry)

@@ -51,6 +51,7 @@ _KEPT = (
     _Kept("users", {"otp_cipher": "users.otp", "otp_pending_cipher": "users.otp"}, "id::text"),
     # Of a file that is about a person, the key has been under theirs from the beginning.
     _Kept("attachments", {"key_cipher": "attachments.key"}, "id::text", only="beneficiary_id IS NULL"),
+    _Kept("office_certificates", {"key_cipher": "office_certificates.key"}, "id::text"),
     _Kept("idempotency_keys", {"body": "idempotency_keys.body"}, "concat_ws('|', user_id, operation, key)"),
     _Kept(
         "beneficiaries",

@@ -23,6 +23,7 @@ class Visit(Record, RegionScoped, table=True):
     __table_args__ = (
         sa.Index("ix_visits_beneficiary_id", "beneficiary_id", "visited_on"),
         sa.Index("ix_visits_beneficiary_created", "beneficiary_id", "created_at"),
+        sa.Index("ix_visits_visited", "region_code", "visited_on"),
     )
 
     beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")

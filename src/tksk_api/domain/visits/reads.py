@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement, and_, case, func, literal_column
 
 from tksk_api.database.reads import Resource
 from tksk_api.database.tables import table_of
+from tksk_api.domain import reported
+from tksk_api.domain.regions.service import inside
 from tksk_api.domain.visits.models import Visit
 from tksk_api.domain.visits.schemas import PovertyEvidenceRead, VisitRead
 
@@ -42,6 +44,11 @@ VISITS = Resource(
         "status": lambda value: TABLE.c.status == value,
         "officer_id": lambda value: TABLE.c.officer_id == value,
         "finding": lambda value: TABLE.c.finding == value,
+        "report": reported.visited(TABLE),
+        "outcome": lambda value: func.coalesce(TABLE.c.outcome, literal_column("'none'")) == value,
         "current": lambda value: value == _CURRENT,
+        "within": lambda value: inside(TABLE.c.region_code, value),
+        "visited_from": lambda value: TABLE.c.visited_on >= value,
+        "visited_until": lambda value: TABLE.c.visited_on <= value,
     },
 )

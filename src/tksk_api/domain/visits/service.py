@@ -19,6 +19,7 @@ from tksk_api.domain.proposals.rules import Seen
 from tksk_api.domain.records import create_once, load, load_reference, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.regions.service import find_region, local_today, require_region
+from tksk_api.domain.suggestions import service as suggestions
 from tksk_api.domain.users.service import own_account
 from tksk_api.domain.visit_forms.forms import FORMS, form_on, is_taken
 from tksk_api.domain.visits.models import Visit
@@ -129,6 +130,7 @@ async def complete(session: AsyncSession, key: UUID, version: int, body: VisitCo
     await proposals.raise_from_visit(
         session, row.beneficiary_id, row.id, seen, is_newest=await _is_newest(session, row)
     )
+    await suggestions.from_visit(session, row)
     return await VISITS.stored(session, key)
 
 

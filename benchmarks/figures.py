@@ -1,0 +1,277 @@
+"""Statistics of millions of activities: asked for, kept up to date, and while a month ends. See README.md.
+
+Not called statistics.py: the others in this folder would import it for the standard library's module.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+from statistics import median
+from typing import Any
+
+import asyncpg
+import httpx
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+import harness
+from harness import Bench, BenchmarkError, say
+from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.statistics import upkeep
+from tksk_api.domain.statistics.periods import last_day, months_later
+from tksk_api.main import create_app
+from tksk_api.settings import Settings
+
+MONTHS = 74
+BYTES_PER_ROW = 1_600  # of an activity with its indexes, and room to build them
+NATION, DISTRICT, REGENCY, PROVINCE = "nation, month x pillar", "one district, month x pillar", "18.71", "18"
+FASTER, ADDED = 100, 0.10  # the targets: nation against GROUP BY, and what counting adds to one insert
+OFFICERS = 117  # of NTB
+_FILL = """
+INSERT INTO activities (id, version, region_code, officer_id, occurred_on, pillar, function, kind, title, status)
+SELECT ('00000000-0000-7000-8000-' || lpad(to_hex($1::bigint + n), 12, '0'))::uuid, 1,
+       v.codes[1 + (random() * (cardinality(v.codes) - 1))::int], $3, $4::date + (random() * ($5::date - $4))::int,
+       (ARRAY['rehabilitation','social_security','empowerment','protection'])[1 + (n % 4)],
+       (ARRAY['coordination','facilitation','administration'])[1 + (n % 3)],
+       'kind_' || (n * 7 % 24), 'Pendampingan warga', CASE WHEN n % 20 = 0 THEN 'draft' ELSE 'accepted' END
+  FROM generate_series(1, $2::bigint) n, (SELECT array_agg(code) AS codes FROM regions WHERE level = 'village') v
+"""
+_COUNTED = "deleted_at IS NULL AND superseded_by IS NULL AND status IN ('submitted', 'accepted')"
+_GROUPED = "SELECT {place}date_trunc('month', occurred_on), pillar, count(*) FROM activities WHERE {where} GROUP BY {n}"
+_ASKED = "SELECT * FROM app.count_figures('activities', $1, $2, $3, $4, '{1}', true)"
+# Question -> where it is asked, whether by the regions below, and the same by a plain GROUP BY of the rows.
+QUESTIONS: Mapping[str, tuple[str, bool, str]] = {
+    NATION: ("ID", False, _GROUPED.format(place="", where=_COUNTED, n="1, 2")),
+    "nation by province": ("ID", True, _GROUPED.format(place="province_code, ", where=_COUNTED, n="1, 2, 3")),
+    "province by regency": (
+        PROVINCE,
+        True,
+        _GROUPED.format(place="regency_code, ", where=f"province_code = '{PROVINCE}' AND {_COUNTED}", n="1, 2, 3"),
+    ),
+    "regency by district": (
+        REGENCY,
+        True,
+        _GROUPED.format(place="district_code, ", where=f"regency_code = '{REGENCY}' AND {_COUNTED}", n="1, 2, 3"),
+    ),
+    DISTRICT: (
+        harness.DISTRICT,
+        False,
+        _GROUPED.format(place="", where=f"district_code = '{harness.DISTRICT}' AND {_COUNTED}", n="1, 2"),
+    ),
+}
+_INSERT = (
+    "INSERT INTO activities (id, version, region_code, officer_id, occurred_on, pillar, function, kind, title, status) "
+    "VALUES (gen_random_uuid(), 1, $1, $2, $3, 'protection', 'facilitation', 'kind_1', 'Pendampingan warga', $4)"
+)
+console = Console(width=140)
+Task = Callable[[], Awaitable[Any]]
+
+
+async def milliseconds(task: Task, times: int) -> float:
+    """The median of several calls, after one that warms up."""
+    await task()
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        await task()
+        taken.append((time.perf_counter() - start) * 1000)
+    return median(taken)
+
+
+async def fill(owner: Any, officer: Any, have: int, wanted: int, span: tuple[date, date]) -> None:
+    """Rows up to the number wanted, over all villages and months; then the figures, and what the planner knows."""
+    say(f"Writing {wanted - have:,} activities")
+    dropped = [
+        row["indexdef"]
+        for row in await owner.fetch("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'activities'")
+        if "UNIQUE" not in row["indexdef"]
+    ]
+    names = [definition.split(" ")[2] for definition in dropped]
+    await owner.execute("; ".join(f"DROP INDEX {name}" for name in names))
+    await owner.execute("SET session_replication_role = replica")
+    step = 500_000
+    for start in range(have, wanted, step):
+        await owner.execute(_FILL, start, min(step, wanted - start), officer, *span)
+    await owner.execute("SET session_replication_role = origin")
+    say("Building its indexes")
+    for definition in dropped:
+        await owner.execute(definition)
+    await owner.execute("VACUUM (ANALYZE) activities")
+    say("Counting the figures anew")
+    start = time.perf_counter()
+    sums = await upkeep.rebuild(owner)
+    await owner.execute("VACUUM (ANALYZE) figures")
+    console.print(f"{wanted:,} activities: {sums:,} figures, counted anew in {time.perf_counter() - start:.1f} s")
+
+
+async def ask(owner: Any, app: Any, span: tuple[date, date], rounds: int) -> dict[str, tuple[float, float, int]]:
+    """Question -> milliseconds by the figures, by GROUP BY, and the number of cells; both must be equal."""
+    found = {}
+    for name, (area, below, plain) in QUESTIONS.items():
+        by_figures = await app.fetch(_ASKED, area, below, *span)
+        by_rows = await owner.fetch(plain)
+        told = {((row["region_code"],) * below, row["month"], row["keys"][0], row["count"]) for row in by_figures}
+        if told != {(tuple(row)[:-3], row["date_trunc"].date(), row["pillar"], row["count"]) for row in by_rows}:
+            raise BenchmarkError(f"{name}: the figures are not what the rows say")
+        fast = await milliseconds(lambda a=area, b=below: app.fetch(_ASKED, a, b, *span), rounds * 3)
+        slow = await milliseconds(lambda q=plain: owner.fetch(q), rounds)
+        found[name] = (slow, fast, len(by_rows))
+    return found
+
+
+async def added(owner: Any, officer: Any, rounds: int) -> dict[str, tuple[float, float]]:
+    """Milliseconds of one insert without and with counting, blocks of each in turn; every other trigger is on."""
+    await owner.execute("SELECT app.enter_system('benchmark', NULL)")
+    day, found = local_today("Asia/Jakarta"), {}
+    for status, commits in (("draft", True), ("submitted", True), ("submitted", False)):
+        taken: dict[str, list[float]] = {"DISABLE": [], "ENABLE": []}
+        for _ in range(rounds * 2):
+            for how, times in taken.items():
+                transaction = owner.transaction()
+                await owner.execute(f"ALTER TABLE activities {how} TRIGGER count_new")
+                if not commits:
+                    await transaction.start()
+                for _ in range(100):
+                    start = time.perf_counter()
+                    await owner.execute(_INSERT, harness.VILLAGES[0], officer, day, status)
+                    times.append((time.perf_counter() - start) * 1000)
+                if not commits:
+                    await transaction.commit()
+        name = f"{status}, {'with its commit' if commits else 'the statement alone'}"
+        found[name] = (median(taken["DISABLE"]), median(taken["ENABLE"]))
+    return found
+
+
+async def month_end(bench: Bench, owner: Any) -> str:
+    """117 officers of NTB hand in five pieces of work each within a minute, while lists and figures are read."""
+    settings = Settings(
+        database_url=SecretStr(bench.app_url),
+        key_file=bench.key_file,
+        public_url=harness.PUBLIC_URL,
+        access_token_minutes=60,
+        requests_per_minute=1_000_000,
+        log_level="ERROR",
+    )
+    districts = [
+        row["code"]
+        for row in await owner.fetch(
+            "SELECT code FROM regions WHERE level = 'district' AND left(code, 2) = '52' ORDER BY code LIMIT $1",
+            OFFICERS,
+        )
+    ]
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=60) as http:
+            people = [await harness.add_user(owner, "tksk", code, 100 + n) for n, code in enumerate(districts)]
+            office = await harness.add_user(owner, "province_office", "52", 99)
+            taken: dict[str, list[float]] = {"write": [], "read": []}
+            refused: list[str] = []
+
+            async def send(kind: str, who: Any, method: str, path: str, **more: Any) -> Any:
+                headers = {"Authorization": f"Bearer {bench.token(*who)}", **more.pop("headers", {})}
+                start = time.perf_counter()
+                answer = await http.request(method, path, headers=headers, **more)
+                taken[kind].append((time.perf_counter() - start) * 1000)
+                if answer.status_code >= 300:
+                    refused.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
+                return answer
+
+            async def hand_in(number: int) -> None:
+                await asyncio.sleep(number / len(people) * 50)
+                for _ in range(5):
+                    body = {
+                        "occurred_on": str(local_today("Asia/Makassar")),
+                        "pillar": "social_security",
+                        "function": "facilitation",
+                        "kind": "sktm_verification",
+                        "title": "Kerja",
+                        "region_code": districts[number],
+                    }
+                    made = await send("write", people[number], "POST", "/v1/activities", json=body)
+                    if made.status_code == 201:
+                        found = made.json()
+                        path, version = f"/v1/activities/{found['id']}/submit", f'"v{found["version"]}"'
+                        await send("write", people[number], "POST", path, headers={"If-Match": version})
+
+            done = asyncio.Event()
+
+            async def look() -> None:
+                while not done.is_set():
+                    await send("read", office, "GET", "/v1/activities?limit=20")
+                    await send("read", office, "GET", "/v1/statistics?by=month,region")
+                    await asyncio.sleep(0.2)
+
+            readers = [asyncio.create_task(look()) for _ in range(2)]
+            start = time.perf_counter()
+            await asyncio.gather(*(hand_in(number) for number in range(len(people))))
+            seconds = time.perf_counter() - start
+            done.set()
+            await asyncio.gather(*readers)
+            await upkeep.fold(app.state.house.sessions)
+    if refused:
+        raise BenchmarkError(f"{len(refused)} refused, the first: {refused[0]}")
+    if await upkeep.differences(owner, "52"):
+        raise BenchmarkError("the figures of NTB are not what the rows say")
+    late = {kind: sorted(times)[int(len(times) * 0.95)] for kind, times in taken.items()}
+    return (
+        f"{len(people)} officers, {len(taken['write'])} writes and {len(taken['read'])} reads in {seconds:.0f} s, no "
+        f"error; 95 % of writes within {late['write']:.0f} ms, of reads within {late['read']:.0f} ms; figures agree"
+    )
+
+
+async def measure(bench: Bench, sizes: list[int], rounds: int) -> list[str]:
+    """Print the tables; what missed its target."""
+    owner, app = await asyncpg.connect(bench.owner_url), await asyncpg.connect(bench.app_url)
+    await app.execute("SELECT set_config('app.regions', 'ID', false)")
+    today = local_today("Asia/Jakarta")
+    span = (months_later(today, -MONTHS), last_day(months_later(today, -1)))
+    officer, _ = await harness.add_user(owner, "tksk", harness.DISTRICT, 1)
+    missed, have, figures = [], 0, {}
+    for size in sizes:
+        await fill(owner, officer, have, size, span)
+        have, figures[size] = size, await ask(owner, app, span, rounds)
+        table = Table("question", "cells", "GROUP BY, ms", "figures, ms", "times faster")
+        for name, (slow, fast, cells) in figures[size].items():
+            table.add_row(name, f"{cells:,}", f"{slow:,.1f}", f"{fast:.1f}", f"{slow / fast:,.0f}")
+        console.print(f"{size:,} activities", table)
+    slow, fast, _ = figures[have][NATION]
+    if have >= 10_000_000 and slow / fast < FASTER:
+        missed.append(f"nation: {slow / fast:.0f} times faster, not {FASTER}")
+    if len(sizes) > 1:
+        growth = {name: figures[have][name][1] / figures[sizes[0]][name][1] for name in QUESTIONS}
+        console.print(f"Growth of the answer from {sizes[0]:,} to {have:,}:", growth)
+    for status, (without, with_it) in (await added(owner, officer, rounds)).items():
+        more = with_it / without - 1
+        console.print(f"One insert, {status}: {without:.3f} ms without, {with_it:.3f} ms with counting ({more:+.1%})")
+        if more > ADDED and "commit" in status:
+            missed.append(f"insert of a {status} one: {more:+.1%}")
+    console.print("Month's end: " + await month_end(bench, owner))
+    await app.close()
+    await owner.close()
+    return missed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="100000", help="numbers of activities by comma, from few to many")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    sizes = sorted(int(number) for number in options.rows.split(","))
+    harness.end_on_signals()
+    free, needed = shutil.disk_usage(harness.HERE).free, sizes[-1] * BYTES_PER_ROW
+    if free < needed:
+        sys.exit(f"{needed / 1e9:.0f} GB of disk are needed, {free / 1e9:.0f} GB are free")
+    with harness.database() as bench:
+        missed = asyncio.run(measure(bench, sizes, options.rounds))
+    if missed:
+        sys.exit("Below the target: " + "; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

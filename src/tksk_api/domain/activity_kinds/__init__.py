@@ -1,0 +1,1 @@
+"""Kinds of activity: the packaged ones, and those that regions add."""

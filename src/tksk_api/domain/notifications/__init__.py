@@ -1,0 +1,1 @@
+"""Telling people what happened and what waits for them: an inbox for users, an outbox for gateways."""

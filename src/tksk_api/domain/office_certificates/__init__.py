@@ -1,0 +1,1 @@
+"""Certificates by which offices seal letters."""

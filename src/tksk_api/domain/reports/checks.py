@@ -1,0 +1,108 @@
+"""What is looked at before a report is submitted: findings here, their words and weight in the list report_checks."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.domain.references.lists import LISTS
+from tksk_api.domain.reports.content import ReportContent
+from tksk_api.domain.reports.models import Report
+from tksk_api.domain.reports.schemas import CheckItem, ReportCheck
+
+Finding = tuple[str, int | None, str | None]  # code of the list, how often, and the list of the rows
+
+_LOGGED = text("""
+SELECT count(*) FILTER (WHERE a.status = 'draft') AS drafts, count(*) FILTER (WHERE a.status = 'returned') AS returned,
+       count(*) FILTER (WHERE a.status IN ('submitted', 'accepted') AND a.superseded_by IS NULL AND a.result IS NULL)
+           AS without_result,
+       count(DISTINCT a.occurred_on) FILTER (WHERE a.status IN ('submitted', 'accepted') AND a.superseded_by IS NULL
+                                               AND extract(isodow FROM a.occurred_on) < 6) AS days
+  FROM activities a
+ WHERE a.district_code = :district AND a.occurred_on BETWEEN :first AND :last AND a.deleted_at IS NULL
+""")
+
+
+async def check(session: AsyncSession, row: Report, content: ReportContent, today: date) -> ReportCheck:
+    """All findings about the report as it would be submitted now, the blocking ones first."""
+    found = [*_general(row, today), *_of_recap(content)]
+    if content.children is None:
+        found += [finding async for finding in _of_district(session, row, content, today)]
+    items = [_item(*finding) for finding in found]
+    order = [item.code for item in LISTS["report_checks"].items]
+    items.sort(key=lambda item: order.index(item.code))
+    return ReportCheck(ready=all(item.severity != "blocking" for item in items), items=items)
+
+
+def _item(code: str, count: int | None, listed: str | None) -> CheckItem:
+    item = next(item for item in LISTS["report_checks"].items if item.code == code)
+    return CheckItem.model_validate(
+        {
+            "code": code,
+            **item.attributes,
+            "label_id": item.label_id,
+            "label_en": item.label_en,
+            "count": count,
+            "filter": listed,
+        }
+    )
+
+
+def _general(row: Report, today: date) -> Iterator[Finding]:
+    if today < row.period_end:
+        yield "period_running", (row.period_end - today).days, None
+    if row.summary is None:
+        yield "summary_missing", None, None
+    if row.plan is None:
+        yield "plan_missing", None, None
+
+
+def _of_recap(content: ReportContent) -> Iterator[Finding]:
+    if content.children is None:
+        return
+    late = sum(child.state not in ("accepted", "vacant") for child in content.children.rows)
+    if content.children.reported == 0:
+        yield "nothing_accepted", None, None
+    if late:
+        period = {"period_type": content.period.type, "period_start": content.period.first.isoformat()}
+        below = {"nation": "province", "province": "regency", "regency": "district"}[content.region.level]
+        where = {"region": content.region.code} if content.region.code else {}
+        yield "reports_missing", late, f"/v1/reports/missing?{urlencode({**where, 'level': below, **period})}"
+
+
+async def _of_district(session: AsyncSession, row: Report, content: ReportContent, today: date) -> Any:
+    until = min(row.period_end, today)
+    span = {"first": row.period_start, "last": until}
+    asked = {"district": row.region_code, **span}
+    logged = (await (await session.connection()).execute(_LOGGED, asked)).mappings().one()
+    place = {
+        "within": row.region_code,
+        "occurred_from": row.period_start.isoformat(),
+        "occurred_until": until.isoformat(),
+    }
+
+    def rows(**more: str) -> str:
+        return f"/v1/activities?{urlencode({**place, **more})}"
+
+    days = [row.period_start + timedelta(days=n) for n in range((until - row.period_start).days + 1)]
+    idle = sum(day.isoweekday() < 6 for day in days) - logged["days"]
+    undecreed = sum(officer.decree_number is None for officer in content.identity.officers)
+    overdue = content.follow_ups.overdue
+    everything: list[tuple[str, int, str | None]] = [
+        ("drafts_unconfirmed", logged["drafts"], rows(status="draft")),
+        ("returned_work", logged["returned"], rows(status="returned")),
+        ("results_missing", logged["without_result"], rows(counted="true", has_result="false")),
+        ("idle_days", idle, None),
+        ("decree_missing", undecreed, None),
+        ("district_vacant", content.identity.days_vacant, None),
+        ("follow_ups_overdue", overdue.count, overdue.filter),
+        ("obstacles_unwritten", len(content.obstacles) if row.obstacles is None else 0, None),
+    ]
+    for finding in everything:
+        if finding[1]:
+            yield finding
+    if content.work.activities.count == 0:
+        yield "no_work", None, None

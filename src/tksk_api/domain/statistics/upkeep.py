@@ -1,0 +1,48 @@
+"""Keeping the figures: folding what transactions changed into the sums, counting anew, and comparing (0021)."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from tksk_api.database.session import enter_system
+
+BATCH = 5_000
+_FOLD = text("SELECT app.fold_figures(:most)")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A sum that is kept otherwise than the rows say."""
+
+    cube: str
+    region_code: str
+    month: date
+    keys: tuple[str, ...]
+    kept: int
+    counted: int
+
+
+async def fold(sessions: async_sessionmaker[AsyncSession]) -> int:
+    """Fold what has been committed, a batch to a transaction, unless another server is at it; returns how many."""
+    folded, count = 0, BATCH
+    while count == BATCH:
+        async with enter_system(sessions, "fold_figures") as session:
+            count = await session.scalar(_FOLD, {"most": BATCH}) or 0
+        folded += count
+    return folded
+
+
+async def rebuild(owner: Any) -> int:
+    """Count anew from the rows, in one snapshot that nobody waits for; `owner` is an asyncpg connection. Returns the
+    number of sums."""
+    async with owner.transaction(isolation="repeatable_read"):
+        return int(await owner.fetchval("SELECT app.rebuild_figures()"))
+
+
+async def differences(owner: Any, region: str | None = None) -> list[Difference]:
+    """Where the figures are not what the rows say, of a region and those inside it down to regencies, or of all."""
+    rows = await owner.fetch("SELECT * FROM app.figure_differences($1)", region)
+    return [Difference(**{**row, "keys": tuple(row["keys"])}) for row in rows]

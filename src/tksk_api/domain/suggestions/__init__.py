@@ -1,0 +1,1 @@
+"""What visits, letters and referrals say that an officer did."""

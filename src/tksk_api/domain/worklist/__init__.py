@@ -1,0 +1,1 @@
+"""What is due for whom, computed from what is open."""

@@ -1,0 +1,496 @@
+"""Reports over HTTP: compiled, checked, submitted, returned, accepted, corrected, and summed up."""
+
+import asyncio
+import hashlib
+import json
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_person, add_user, code_of
+from sktm_flow import Offices, issued, offices, ok
+from tksk_api.database.session import enter_system
+from tksk_api.domain.jobs.worker import take_step
+from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.reports.content import ReportContent
+from tksk_api.domain.reports.rules import first_day
+from tksk_api.services import SERVICES
+
+URL = "/v1/reports"
+TODAY = local_today("Asia/Jakarta")
+THIS_MONTH = first_day("month", TODAY)
+LAST_MONTH = first_day("month", THIS_MONTH - timedelta(days=1))
+
+
+def work(day: date = LAST_MONTH + timedelta(days=10), **over: Any) -> dict[str, Any]:
+    """A valid body for POST /v1/activities."""
+    return {
+        "occurred_on": day.isoformat(),
+        "pillar": "social_security",
+        "function": "facilitation",
+        "kind": "sktm_verification",
+        "title": "Verifikasi lapangan",
+        "region_code": SRENGSEM,
+        "result": "Selesai",
+        "headcount": {"male": 2, "female": 3, "children": 1, "disabled": 0},
+        **over,
+    }
+
+
+async def log(caller: Caller, *, submit: bool = True, **over: Any) -> dict[str, Any]:
+    answer = await caller.post("/v1/activities", json=work(**over))
+    assert answer.status_code == 201, answer.text
+    return ok(await caller.act(f"/v1/activities/{answer.json()['id']}/submit")) if submit else answer.json()
+
+
+def wanted(region: str | None = PANJANG, start: date = LAST_MONTH, kind: str = "month") -> dict[str, Any]:
+    return {"region_code": region, "period_type": kind, "period_start": start.isoformat()}
+
+
+async def compiled(caller: Caller, **over: Any) -> dict[str, Any]:
+    answer = await caller.post(URL, json=wanted(**over))
+    assert answer.status_code in (200, 201), answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def written(caller: Caller, report: dict[str, Any]) -> dict[str, Any]:
+    version = {"If-Match": f'"v{report["version"]}"'}
+    body = {"summary": "Bulan ini enam keluarga didampingi.", "plan": "Melanjutkan pendampingan."}
+    return ok(await caller.patch(f"{URL}/{report['id']}", json=body, headers=version))
+
+
+async def submitted(caller: Caller, **over: Any) -> dict[str, Any]:
+    report = await written(caller, await compiled(caller, **over))
+    return ok(await caller.act(f"{URL}/{report['id']}/submit"))
+
+
+async def accepted(caller: Caller, office: Caller, **over: Any) -> dict[str, Any]:
+    report = await submitted(caller, **over)
+    return ok(await office.act(f"{URL}/{report['id']}/accept"))
+
+
+async def hold(owner: Any, user: UUID, kind: str = "holder", region: str = PANJANG, **over: Any) -> None:
+    await owner.execute(
+        "INSERT INTO assignments (id, version, user_id, region_code, kind, decree_number, decree_date, decree_issuer, "
+        "starts_on, ends_on) VALUES (gen_random_uuid(), 1, $1, $2, $3, $4, $5, 'kemensos', $6, $7)",
+        user,
+        region,
+        kind,
+        over.get("decree", "460/12/SK/2024"),
+        date(2024, 1, 2),
+        over.get("starts_on", date(2024, 1, 2)),
+        over.get("ends_on"),
+    )
+
+
+def numbers(content: Any) -> list[dict[str, Any]]:
+    """Every number with a list behind it, wherever it stands in the content."""
+    if isinstance(content, list):
+        return [number for item in content for number in numbers(item)]
+    if not isinstance(content, dict):
+        return []
+    if content.keys() == {"count", "filter"}:
+        return [content]
+    return [number for item in content.values() for number in numbers(item)]
+
+
+async def rows_of(caller: Caller, listed: str) -> int:
+    """How many rows a number's list shows, over all its pages."""
+    count, cursor = 0, ""
+    while True:
+        answer = await caller.get(f"{listed}&limit=200{cursor}")
+        assert answer.status_code == 200, (listed, answer.text)
+        count += len(answer.json()["items"])
+        if answer.json()["next_cursor"] is None:
+            return count
+        cursor = f"&cursor={answer.json()['next_cursor']}"
+
+
+async def assert_every_number_counts_its_rows(caller: Caller, content: Any) -> int:
+    found = numbers(content)
+    for number in found:
+        assert await rows_of(caller, number["filter"]) == number["count"], number
+    return len(found)
+
+
+@pytest.fixture
+async def team(as_: Any) -> Offices:
+    return await offices(as_)
+
+
+async def full_month(owner: Any, team: Offices) -> dict[str, Any]:
+    """A month in which something of everything happened, this one, and the draft compiled of it."""
+    start = THIS_MONTH
+    letter = await issued(owner, team)
+    person = letter["beneficiary_id"]
+    partner = await team.tksk.post(
+        "/v1/partners", json={"type": "lks", "unit": "institution", "name": "LKS Kasih Ibu", "region_code": PANJANG}
+    )
+    today = TODAY
+    partners = [partner.json()["id"]] if partner.status_code == 201 else []
+    assert partners, partner.text
+    follow_up = {"note": "Kunjungan ulang", "due_on": (today + timedelta(days=9)).isoformat()}
+    first = await log(team.tksk, day=today, beneficiary_ids=[person], partner_ids=partners, follow_up=follow_up)
+    await log(team.tksk, day=today, obstacle="Jalan terputus banjir", kind="home_visit", follow_up=follow_up)
+    await log(team.tksk, day=today, follows_up_id=first["id"], pillar="protection", kind="coordination_meeting")
+    await log(team.tksk, day=today, submit=False)
+    await add_person(team.clerk, sex="male", ppks_categories=["lansia_terlantar"], birth_date="1950-01-01")
+    return await compiled(team.tksk, start=start)
+
+
+# ---- compiling -------------------------------------------------------------------------------------------------------
+
+
+async def test_every_number_of_a_draft_counts_its_rows(owner, team):
+    report = await full_month(owner, team)
+    content = report["content"]
+    ReportContent.from_json(content)
+    assert content["work"]["activities"]["count"] == 3
+    assert content["work"]["headcount"] == {"male": 6, "female": 9, "children": 3, "disabled": 0}
+    assert content["follow_ups"]["done"]["count"] == 1
+    assert content["follow_ups"]["open"]["count"] == 1
+    assert [row["state"] for row in content["sktm"]].count("issued") == 1
+    assert content["ppks"], content
+    assert len(content["obstacles"]) == 1
+    assert content["partners"][0]["partners"]["count"] == 1
+    assert await assert_every_number_counts_its_rows(team.tksk, content) > 25
+
+
+async def test_two_who_compile_at_once_get_the_same_report(owner, team, as_):
+    second = await as_("tksk", PANJANG)
+    answers = await asyncio.gather(*(caller.post(URL, json=wanted()) for caller in (team.tksk, second, team.dinsos)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert await owner.fetchval("SELECT count(*) FROM reports") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (wanted(start=LAST_MONTH + timedelta(days=1)), "not_period_start"),
+        (wanted(start=first_day("month", THIS_MONTH + timedelta(days=40))), "in_future"),
+        (wanted(region=SRENGSEM), "report_level"),
+        (wanted(region=AMPENAN), "outside_scope"),
+        (wanted(kind="quarter", start=date(2024, 2, 1)), "not_period_start"),
+    ],
+    ids=["not the first day", "future", "village", "elsewhere", "no quarter"],
+)
+async def test_what_is_no_report(team, body, code):
+    answer = await team.tksk.post(URL, json=body)
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["errors"][0]
+    assert error["code"] == code
+    if body["period_type"] == "quarter":
+        assert "2024-01-01" in error["detail"]
+
+
+async def test_a_level_is_written_by_its_own_office(team):
+    assert code_of(await team.tksk.post(URL, json=wanted(region=None))) == "invalid_request"
+    assert code_of(await team.camat.post(URL, json=wanted())) == "permission_denied"
+    assert (await team.dinsos.post(URL, json=wanted(region=BANDAR_LAMPUNG))).status_code == 201
+
+
+async def test_a_leap_february_has_its_last_day(owner, team):
+    report = await compiled(team.tksk, start=date(2024, 2, 1))
+    assert (report["period_end"], report["due_on"]) == ("2024-02-29", "2024-03-05")
+    year = await compiled(team.tksk, start=date(2024, 1, 1), kind="year")
+    assert (year["period_end"], year["due_on"]) == ("2024-12-31", "2025-01-15")
+    assert year["content"]["identity"]["days_vacant"] == 366
+
+
+async def test_the_day_of_a_step_is_that_of_the_region(owner, as_):
+    """The last hour of a month in UTC is the next month in Jayapura already, and in Jakarta still the old one."""
+    tksk = await as_("tksk", "91.71.01")
+    person = (await owner.fetchrow("SELECT code FROM regions WHERE code LIKE '91.71.01.%' LIMIT 1"))["code"]
+    body = await add_person(await as_("village_clerk", person), village_code=person, nik=None)
+    midnight = f"{THIS_MONTH}T00:00:00+09:00"
+    key = await owner.fetchval(
+        "INSERT INTO sktm_applications (id, version, region_code, beneficiary_id, purpose, purpose_detail, "
+        "addressed_to, status) VALUES (gen_random_uuid(), 1, $1, $2, 'health', 'x', 'y', 'submitted') RETURNING id",
+        person,
+        UUID(body["id"]),
+    )
+    await owner.execute(
+        "INSERT INTO transitions (id, entity, entity_id, action, from_state, to_state, at) VALUES "
+        "(gen_random_uuid(), 'sktm_applications', $1, 'submit', 'draft', 'submitted', $2::text::timestamptz), "
+        "(gen_random_uuid(), 'sktm_applications', $1, 'check', 'submitted', 'checked', "
+        "$2::text::timestamptz - interval '1 second')",
+        key,
+        midnight,
+    )
+    found = {}
+    for start in (LAST_MONTH, THIS_MONTH):
+        content = (await compiled(tksk, region="91.71.01", start=start))["content"]
+        found[start] = [row["state"] for row in content["sktm"]]
+        await assert_every_number_counts_its_rows(tksk, content["sktm"])
+    assert found == {LAST_MONTH: ["checked"], THIS_MONTH: ["submitted"]}
+
+
+# ---- who worked here -------------------------------------------------------------------------------------------------
+
+
+async def test_a_district_that_changed_hands_names_everybody_with_their_days(owner, team, as_):
+    until, after = LAST_MONTH + timedelta(days=9), LAST_MONTH + timedelta(days=12)
+    other = await as_("tksk", PANJANG, full_name="Budi Santoso")
+    await hold(owner, team.tksk.user_id, ends_on=until)
+    await hold(owner, other.user_id, "acting", starts_on=after, ends_on=after + timedelta(days=60), decree=None)
+    content = (await compiled(team.dinsos))["content"]
+    identity = content["identity"]
+    days = (THIS_MONTH - LAST_MONTH).days
+    assert (identity["days_held"], identity["days_vacant"], identity["days_acting"]) == (10, 2, days - 12)
+    assert identity["is_shared"]
+    assert not identity["is_vacant"]
+    assert [officer["kind"] for officer in identity["officers"]] == ["holder", "acting"]
+    assert identity["officers"][0]["last"] == until.isoformat()
+    assert identity["officers"][0]["decree_number"] == "460/12/SK/2024"
+
+
+async def test_a_vacant_district_has_a_report_that_says_so(owner, as_):
+    office = await as_("regency_office", BANDAR_LAMPUNG)
+    colleague = await as_("regency_office", BANDAR_LAMPUNG)
+    report = await submitted(office)
+    assert report["content"]["identity"]["is_vacant"]
+    assert report["content"]["identity"]["officers"] == []
+    assert code_of(await office.act(f"{URL}/{report['id']}/accept")) == "permission_denied"
+    ok(await colleague.act(f"{URL}/{report['id']}/accept"))
+
+
+# ---- the way ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_check_says_what_is_missing(owner, team):
+    await log(team.tksk, submit=False)
+    await log(team.tksk, result=None)
+    report = await compiled(team.tksk)
+    found = ok(await team.tksk.get(f"{URL}/{report['id']}/check"))
+    items = {item["code"]: item for item in found["items"]}
+    assert not found["ready"]
+    assert [code for code, item in items.items() if item["severity"] == "blocking"] == ["summary_missing"]
+    assert items.keys() >= {"drafts_unconfirmed", "results_missing", "idle_days", "decree_missing", "plan_missing"}
+    for item in found["items"]:
+        if item["filter"]:
+            assert await rows_of(team.tksk, item["filter"]) == item["count"], item
+    refused = await team.tksk.act(f"{URL}/{report['id']}/submit")
+    assert (code_of(refused), refused.json()["missing"]) == ("report_incomplete", ["summary_missing"])
+    running = await compiled(team.tksk, start=THIS_MONTH, kind="month")
+    codes = [item["code"] for item in ok(await team.tksk.get(f"{URL}/{running['id']}/check"))["items"]]
+    last = first_day("month", THIS_MONTH + timedelta(days=40)) - timedelta(days=1)
+    assert ("period_running" in codes) == (last > TODAY)
+
+
+async def test_from_the_draft_to_the_acceptance_and_a_correction(owner, team):
+    entry = await log(team.tksk)
+    late_one = await log(team.tksk, submit=False)
+    report = await submitted(team.tksk)
+    address = f"{URL}/{report['id']}"
+    assert (report["status"], report["revision"]) == ("submitted", 1)
+    held = ok(await team.tksk.get(f"/v1/activities/{entry['id']}"))
+    assert held["frozen_by"] == report["id"]
+    assert code_of(await team.dinsos.act(f"/v1/activities/{entry['id']}/return", {"note": "Lengkapi"})) == "frozen"
+    assert code_of(await team.tksk.act(f"{address}/submit")) == "transition_refused"
+    assert code_of(await team.tksk.act(f"{address}/compile")) == "transition_refused"
+    assert code_of(await team.tksk.act(f"{address}/accept")) == "permission_denied"
+
+    # Work that comes in later is not in it, and its numbers keep to what was counted.
+    ok(await team.tksk.act(f"/v1/activities/{late_one['id']}/submit"))
+    await assert_every_number_counts_its_rows(team.tksk, report["content"]["work"])
+
+    remarks = {"remarks": [{"section": "work", "note": "Satu kegiatan belum masuk"}]}
+    wrong = {"remarks": [{"section": "weather", "note": "Hujan"}]}
+    assert code_of(await team.dinsos.act(f"{address}/return", wrong)) == "invalid_request"
+    returned = ok(await team.dinsos.act(f"{address}/return", remarks))
+    assert (returned["status"], returned["revision"], returned["remarks"]) == ("returned", 2, remarks["remarks"])
+    assert ok(await team.tksk.get(f"/v1/activities/{entry['id']}"))["frozen_by"] is None
+    again = ok(await team.tksk.act(f"{address}/submit"))
+    assert again["content"]["work"]["activities"]["count"] == 2
+    ok(await team.camat.act(f"{address}/acknowledge"))
+    assert code_of(await team.camat.act(f"{address}/acknowledge")) == "transition_refused"
+    done = ok(await team.dinsos.act(f"{address}/accept"))
+    assert (done["status"], done["accepted_revision"]) == ("accepted", 2)
+    assert code_of(await team.dinsos.act(f"{address}/accept")) == "transition_refused"
+
+    revisions = ok(await team.camat.get(f"{address}/revisions"))["items"]
+    assert [(row["number"], row["status"]) for row in revisions] == [(1, "returned"), (2, "accepted")]
+    assert revisions[1]["acknowledged"]["full_name"] == "Yuni Astuti, M.Si."
+    first = ok(await team.camat.get(f"{address}/revisions/1"))
+    assert first["content"]["work"]["activities"]["count"] == 1
+    await assert_every_number_counts_its_rows(team.tksk, first["content"])
+    assert (await team.camat.get(f"{address}/revisions/9")).status_code == 404
+
+    document = await team.camat.get(f"{address}/document?format=json")
+    assert hashlib.sha256(document.content).hexdigest() == revisions[1]["sha256"]
+    assert document.headers["x-content-sha256"] == revisions[1]["sha256"]
+    assert ReportContent.from_json(document.text).to_json() == document.text
+
+    fixed = (await team.tksk.act(f"/v1/activities/{entry['id']}/revise", {"reason": "Salah hitung"})).json()
+    corrected = ok(await team.tksk.act(f"{address}/revise", {"reason": "Salah hitung satu kegiatan"}))
+    assert (corrected["status"], corrected["revision"], corrected["accepted_revision"]) == ("draft", 3, 2)
+    ok(await team.tksk.act(f"/v1/activities/{fixed['id']}/submit"))
+    third = ok(await team.tksk.act(f"{address}/submit"))
+    assert third["content"]["work"]["activities"]["count"] == 2
+    assert ok(await team.camat.get(f"{address}/revisions/2"))["content"]["work"]["activities"]["count"] == 2
+    # A returned correction lets go of what it added, not of what was accepted.
+    ok(await team.dinsos.act(f"{address}/return", remarks))
+    assert ok(await team.tksk.get(f"/v1/activities/{late_one['id']}"))["frozen_by"] == report["id"]
+    assert ok(await team.tksk.get(f"/v1/activities/{fixed['id']}"))["frozen_by"] is None
+    ok(await team.tksk.act(f"{address}/submit"))
+    newest = ok(await team.dinsos.act(f"{address}/accept"))
+    assert newest["accepted_revision"] == 4
+    steps = [row["action"] for row in ok(await team.tksk.get(f"{address}/history"))["items"]]
+    assert steps[:4] == ["submit", "return", "submit", "acknowledge"]
+
+
+async def test_a_submitted_report_cannot_be_changed_by_anybody(owner, team, app):
+    await submitted(team.tksk)
+    house = app.state.house
+    for statement in (
+        "UPDATE report_revisions SET content = '{}', sha256 = sha256('{}')",
+        "UPDATE report_revisions SET is_late = NOT is_late",
+    ):
+        with pytest.raises(DBAPIError, match="does not change"):
+            async with enter_system(house.sessions, "test") as session:
+                await session.execute(text(statement))
+    assert await owner.fetchval("SELECT count(*) FROM report_revisions WHERE redacted_at IS NULL") == 1
+
+
+async def test_editing_while_it_is_submitted_loses_nothing(owner, team):
+    """Whatever comes first, what the snapshot counts is frozen, and what it does not count is not."""
+    entries = [await log(team.tksk) for _ in range(3)]
+    report = await written(team.tksk, await compiled(team.tksk))
+    headers = {"If-Match": f'"v{report["version"]}"'}
+    answers = await asyncio.gather(
+        team.tksk.post(f"{URL}/{report['id']}/submit", headers=headers),
+        *(team.dinsos.act(f"/v1/activities/{entry['id']}/return", {"note": "Lengkapi hasilnya"}) for entry in entries),
+        team.tksk.post(f"{URL}/{report['id']}/submit", headers=headers),
+    )
+    assert sorted(answer.status_code for answer in (answers[0], answers[-1])) in ([200, 409], [200, 412])
+    row = await owner.fetchrow("SELECT content, activity_ids FROM report_revisions")
+    frozen = await owner.fetch("SELECT id, status FROM activities WHERE frozen_by IS NOT NULL")
+    assert {entry["id"] for entry in frozen} == set(row["activity_ids"])
+    assert json.loads(row["content"])["work"]["activities"]["count"] == len(frozen)
+    assert {entry["status"] for entry in frozen} <= {"submitted"}
+
+
+async def test_lateness_is_decided_once_by_the_calendar_of_the_region(owner, team):
+    calendar = "/v1/report-calendars"
+    assert ok(await team.tksk.get(f"{calendar}/{PANJANG}"))["values"]["month_due_day"] == 5
+    body = {"month_due_day": 20, "acknowledgement": "before_acceptance"}
+    made = await team.dinsos.put(f"{calendar}/{BANDAR_LAMPUNG}", json=body)
+    assert made.status_code == 200, made.text
+    again = await team.dinsos.put(f"{calendar}/{BANDAR_LAMPUNG}", json=body)
+    assert code_of(again) == "precondition_required"
+    found = ok(await team.tksk.get(f"{calendar}/{PANJANG}"))
+    assert (found["values"]["month_due_day"], found["origins"]["month_due_day"]) == (20, BANDAR_LAMPUNG)
+    assert (await team.tksk.put(f"{calendar}/{PANJANG}", json=body)).status_code == 403
+
+    long_ago = first_day("month", LAST_MONTH - timedelta(days=100))
+    report = await submitted(team.tksk, start=long_ago)
+    assert report["is_late"] is True
+    address = f"{URL}/{report['id']}"
+    # The calendar of that time had no such rule.
+    ok(await team.dinsos.act(f"{address}/accept"))
+    quarter = first_day("quarter", first_day("quarter", THIS_MONTH) - timedelta(days=1))
+    await owner.execute("UPDATE report_calendars SET effective_from = $1", quarter)
+    recent = await submitted(team.tksk, kind="quarter", start=quarter)
+    refused = await team.dinsos.act(f"{URL}/{recent['id']}/accept")
+    assert code_of(refused) == "acknowledgement_order"
+    ok(await team.camat.act(f"{URL}/{recent['id']}/acknowledge"))
+    ok(await team.dinsos.act(f"{URL}/{recent['id']}/accept"))
+
+
+# ---- recaps ----------------------------------------------------------------------------------------------------------
+
+
+async def test_recaps_sum_up_what_was_accepted_and_name_the_rest(owner, team, as_):
+    await add_user(owner, "tksk", "18.71.05")
+    await log(team.tksk, headcount=None)
+    await log(team.tksk, obstacle="Banjir")
+    mine = await accepted(team.tksk, team.dinsos)
+    recap = await compiled(team.dinsos, region=BANDAR_LAMPUNG)
+    children = recap["content"]["children"]
+    states = {row["region_code"]: row["state"] for row in children["rows"]}
+    assert (states[PANJANG], states["18.71.05"]) == ("accepted", "missing")
+    assert set(states.values()) == {"accepted", "missing", "vacant"}
+    assert children["districts"] == len(states)
+    assert (children["reported"], children["vacant"]) == (1, len(states) - 2)
+    assert recap["content"]["work"]["activities"]["count"] == 2
+    assert recap["content"]["work"]["headcount"] == mine["content"]["work"]["headcount"]
+    await assert_every_number_counts_its_rows(team.dinsos, recap["content"])
+
+    missing = ok(await team.dinsos.get(f"{URL}/missing?region={BANDAR_LAMPUNG}"))
+    listed = {row["region_code"]: row["state"] for row in missing["items"]}
+    assert listed == {code: state for code, state in states.items() if state != "accepted"}
+
+    province = await as_("province_office", "18")
+    await accepted(team.dinsos, province, region=BANDAR_LAMPUNG)
+    above = await compiled(province, region="18")
+    assert above["content"]["work"]["activities"]["count"] == 2
+    assert above["content"]["children"]["reported"] == 1
+    await assert_every_number_counts_its_rows(province, above["content"])
+    ministry = await as_("ministry", None)
+    ok(await ministry.act(f"{URL}/{(await submitted(province, region='18'))['id']}/accept"))
+    nation = await compiled(ministry, region=None)
+    assert nation["content"]["work"]["activities"]["count"] == 2
+    assert nation["content"]["region"]["code"] is None
+    await assert_every_number_counts_its_rows(ministry, nation["content"])
+    # The nation's report is nobody's below it.
+    assert (await province.get(f"{URL}/{nation['id']}")).status_code == 404
+
+
+async def test_drafts_of_a_whole_regency_are_made_by_a_job(owner, team, app):
+    await compiled(team.tksk)
+    await add_user(owner, "tksk", "18.71.05")
+    body = {"region_code": BANDAR_LAMPUNG, "period_type": "month", "period_start": LAST_MONTH.isoformat()}
+    answer = await team.dinsos.post(f"{URL}/compile-many", json=body)
+    assert answer.status_code == 202, answer.text
+    while await take_step(app.state.house.sessions, SERVICES["reports"].jobs):
+        pass
+    job = ok(await team.dinsos.get(answer.headers["location"]))
+    assert job["state"] == "done", job
+    assert job["progress"]["done"] == job["progress"]["total"] == len(job["result"]["vacant"]) + 2
+    assert (job["result"]["compiled"], job["result"]["existing"]) == (["18.71.05"], [PANJANG])
+    assert len(ok(await team.dinsos.get(URL))["items"]) == 2
+
+
+# ---- whoever holds the paper -----------------------------------------------------------------------------------------
+
+
+async def test_an_accepted_report_is_verified_by_its_code_alone(team, client):
+    report = await accepted(team.tksk, team.dinsos)
+    address = f"{URL}/{report['id']}"
+    url = ok(await team.tksk.get(f"{address}/revisions/1"))["verification_url"]
+    found = ok(await client.get(url, headers={"Accept": "application/json"}))
+    assert (found["status"], found["region"], found["revision"]) == ("accepted", "Kecamatan Panjang", 1)
+    assert found["sha256"] == ok(await team.tksk.get(f"{address}/revisions/1"))["sha256"]
+    page = (await client.get(url, headers={"Accept": "text/html", "Accept-Language": "id"})).text
+    assert "DITERIMA" in page
+    assert "Rina" not in page
+    ok(await team.tksk.act(f"{address}/revise", {"reason": "Salah ketik"}))
+    ok(await team.tksk.act(f"{address}/submit"))
+    assert ok(await client.get(url, headers={"Accept": "application/json"}))["status"] == "accepted"
+    ok(await team.dinsos.act(f"{address}/accept"))
+    assert ok(await client.get(url, headers={"Accept": "application/json"}))["status"] == "superseded"
+    unknown = ok(await client.get("/verify-report/none", headers={"Accept": "application/json"}))
+    assert unknown["status"] == "unknown"
+    assert set(unknown.values()) == {"unknown", None}
+
+
+async def test_an_erased_person_is_taken_out_of_what_was_submitted(owner, team):
+    person = await add_person(team.clerk, full_name="Kartini Wahyuningsih")
+    about = {"beneficiary_ids": [person["id"]], "headcount": None}
+    await log(team.tksk, obstacle="Ibu Kartini Wahyuningsih tidak di rumah", **about)
+    await log(team.tksk, obstacle="Jalan rusak")
+    report = await submitted(team.tksk)
+    async with owner.transaction():
+        await owner.execute("SELECT set_config('app.regions', 'ID', true)")
+        assert await owner.fetchval("SELECT app.erase_subject($1, NULL, now())", UUID(person["id"]))
+    left = ok(await team.tksk.get(f"{URL}/{report['id']}/revisions/1"))
+    assert left["redacted_at"] is not None
+    assert "Wahyuningsih" not in json.dumps(left)
+    assert "Wahyuningsih" not in (await team.tksk.get(f"{URL}/{report['id']}")).text
+    assert {row["note"] for row in left["content"]["obstacles"]} >= {"Jalan rusak"}

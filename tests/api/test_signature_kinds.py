@@ -1,0 +1,450 @@
+"""Kinds of signature: recorded, sealed by a certificate, signed by hand; certificates of offices; scans."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import pymupdf
+import pytest
+from cryptography.hazmat.primitives import serialization
+from pydantic import SecretStr
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+from certificates import OFFICE, PASSWORD, certificate, curve_key, p12, rsa_key
+from files import picture
+from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, nik
+from sktm_flow import URL, Offices, issued, offices, ok, verified
+from tksk_api.cli.doctor import _certificates
+from tksk_api.documents.scanning import ScannerMissingError
+from tksk_api.documents.sealing import BsreSealer, OfficeSealer
+from tksk_api.domain.sktm_letters.seals import seal_unavailable
+from tksk_api.http import idempotency
+from tksk_api.security.crypto import KeyFileError
+
+CERTIFICATES = "/v1/office-certificates"
+
+
+async def policy(team: Offices, kind: str, region: str = SRENGSEM, **more: Any) -> None:
+    stored = await team.dinsos.get(f"/v1/sktm-policies/{region}")
+    headers = {"If-Match": etag} if (etag := stored.headers.get("etag")) else {}
+    ok(await team.dinsos.put(f"/v1/sktm-policies/{region}", json={"signature": kind, **more}, headers=headers))
+
+
+async def upload(caller: Any, content: bytes | None = None, region: str = SRENGSEM, **more: Any) -> Any:
+    fields = {"region_code": region, "password": more.pop("password", PASSWORD), **more.pop("fields", {})}
+    file = ("kantor.p12", content if content is not None else p12(), "application/x-pkcs12")
+    return await caller.post(CERTIFICATES, data=fields, files={"file": file}, **more)
+
+
+async def sealing_team(as_: Any, **over: Any) -> Offices:
+    """A village whose letters are sealed, with a certificate in order unless told otherwise."""
+    team = await offices(as_)
+    await policy(team, "sealed")
+    if over.get("content") is not False:
+        assert (await upload(team.dinsos, **over)).status_code == 201
+    return team
+
+
+async def attach(caller: Any, person: str, kind: str = "signed_letter", content: bytes | None = None) -> str:
+    file = ("surat.jpg", content if content is not None else picture(colour=tuple(UUID(person).bytes[:3])))
+    answer = await caller.post("/v1/attachments", data={"kind": kind, "beneficiary_id": person}, files={"file": file})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def counter(owner: Any) -> int | None:
+    last: int | None = await owner.fetchval("SELECT last FROM sktm_counters WHERE issuer_code = $1", SRENGSEM)
+    return last
+
+
+# ---- policy ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_kind_is_inherited_and_an_application_keeps_the_one_it_was_submitted_under(as_, owner):
+    team = await offices(as_)
+    seen = ok(await team.clerk.get(f"/v1/sktm-policies/{SRENGSEM}"))
+    assert (seen["values"]["signature"], seen["origins"]["signature"]) == ("recorded", "default")
+    row = await verified(owner, team)
+    await policy(team, "wet", BANDAR_LAMPUNG)
+    seen = ok(await team.clerk.get(f"/v1/sktm-policies/{SRENGSEM}"))
+    assert (seen["values"]["signature"], seen["origins"]["signature"]) == ("wet", BANDAR_LAMPUNG)
+    assert ok(await team.clerk.get(f"{URL}/{row['id']}/requirements"))["signature"] == "recorded"
+    letter = ok(await team.head.act(f"{URL}/{row['id']}/sign"))["letter"]
+    assert (letter["signature"], letter["seal"], letter["scan"], letter["status"]) == ("recorded", None, None, "valid")
+    refused = await team.dinsos.put(f"/v1/sktm-policies/{PANJANG}", json={"signature": "stempel"})
+    assert refused.json()["errors"][0]["pointer"] == "/signature"
+
+
+# ---- sealed ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_sealed_letter_is_what_its_digest_says_and_the_same_every_time(as_, owner, client):
+    team = await sealing_team(as_)
+    row = await issued(owner, team)
+    letter = row["letter"]
+    assert (letter["signature"], letter["status"], letter["scan"]) == ("sealed", "valid", None)
+    assert letter["seal"] == {
+        "by": "office_certificate",
+        "is_certified": False,
+        "subject": f"{OFFICE}, Pemerintah Kota Bandar Lampung, ID",
+        "issuer": f"{OFFICE}, Pemerintah Kota Bandar Lampung, ID",
+        "certificate_sha256": ok(await team.dinsos.get(CERTIFICATES))["items"][0]["sha256"],
+    }
+    first, second = [await team.clerk.get(f"{URL}/{row['id']}/letter") for _ in range(2)]
+    assert first.content == second.content
+    assert hashlib.sha256(first.content).hexdigest() == letter["sha256"]
+    (seal,) = PdfFileReader(BytesIO(first.content)).embedded_signatures
+    trust = ValidationContext(trust_roots=[seal.signer_cert], allow_fetching=False)
+    assert (await asyncio.to_thread(validate_pdf_signature, seal, trust)).bottom_line
+    assert seal.sig_object["/Reason"] == f"SKTM Nomor {letter['number']}"
+    copy = await team.clerk.get(f"{URL}/{row['id']}/letter?copy=true")
+    assert PdfFileReader(BytesIO(copy.content)).embedded_signatures == []
+    page = await client.get(
+        letter["verification_url"].removeprefix("http://test"), headers={"Accept": "application/json"}
+    )
+    assert (page.json()["signature"], page.json()["status"]) == ("sealed", "valid")
+
+
+async def test_twenty_signers_at_once_with_a_seal_make_one_number_and_one_letter(as_, owner):
+    team = await sealing_team(as_)
+    row = await verified(owner, team)
+    heads = [team.head, *[await as_("village_head", SRENGSEM, full_name=f"Lurah {n}") for n in range(19)]]
+    version = row["version"]
+    answers = await asyncio.gather(*(head.act(f"{URL}/{row['id']}/sign", version=version) for head in heads))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 19}
+    assert await owner.fetchval("SELECT count(*) FROM sktm_letters") == await counter(owner) == 1
+    assert await owner.fetchval("SELECT count(*) FROM sktm_signatures") == 1
+
+
+@pytest.mark.parametrize(
+    ("why", "days"),
+    [
+        ("certificate_missing", None),
+        ("certificate_expired", (-20, -1)),
+        ("certificate_not_yet_valid", (1, 20)),
+        ("key_unreadable", (-20, 20)),
+    ],
+)
+async def test_without_a_seal_the_application_stays_and_no_number_is_spent(as_, owner, app, why, days):
+    team = await sealing_team(as_, **({"content": False} if days is None else {}))
+    row = await verified(owner, team)
+    if days is not None:
+        moved = "UPDATE office_certificates SET not_before = now() + $1, not_after = now() + $2"
+        await owner.execute(moved, *(timedelta(days=day) for day in days))
+    if why == "key_unreadable":
+        await owner.execute("UPDATE office_certificates SET key_cipher = set_byte(key_cipher, 40, 1)")
+    before = ok(await team.head.get(f"{URL}/{row['id']}"))
+    refused = await team.head.act(f"{URL}/{row['id']}/sign")
+    assert (refused.status_code, code_of(refused), refused.json()["why"]) == (409, "seal_unavailable", why)
+    assert ok(await team.head.get(f"{URL}/{row['id']}")) == before
+    assert await counter(owner) is None
+    assert await owner.fetchval("SELECT count(*) FROM sktm_signatures") == 0
+    # Once the office has a certificate in force, the same application is signed, and its number is the first.
+    renewed = p12(curve_key(), ends=timedelta(days=900))
+    assert (await upload(team.dinsos, renewed)).status_code == 201
+    assert "/001/" in ok(await team.head.act(f"{URL}/{row['id']}/sign"))["letter"]["number"]
+
+
+async def test_a_failing_seal_after_the_number_gives_the_number_back(as_, owner, monkeypatch):
+    team = await sealing_team(as_)
+    row = await verified(owner, team)
+
+    def fails(*_: Any, **__: Any) -> bytes:
+        raise seal_unavailable("service_unreachable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OfficeSealer, "seal", fails)
+        assert code_of(await team.head.act(f"{URL}/{row['id']}/sign")) == "seal_unavailable"
+    assert await counter(owner) is None
+    assert "/001/" in ok(await team.head.act(f"{URL}/{row['id']}/sign"))["letter"]["number"]
+
+
+async def test_the_nearest_office_upwards_seals_and_an_expired_one_is_not_passed_over(as_, owner):
+    team = await offices(as_)
+    await policy(team, "sealed")
+    for region in (BANDAR_LAMPUNG, PANJANG):
+        assert (await upload(team.dinsos, p12(name=region), region)).status_code == 201
+    row = await issued(owner, team)
+    assert row["letter"]["seal"]["subject"].startswith(PANJANG)
+    await owner.execute("UPDATE office_certificates SET not_after = now() WHERE region_code = $1", PANJANG)
+    row = await verified(owner, team)
+    assert (await team.head.act(f"{URL}/{row['id']}/sign")).json()["why"] == "certificate_expired"
+    listed = ok(await team.dinsos.get(f"{CERTIFICATES}?region_code={PANJANG}"))["items"]
+    ok(await team.dinsos.act(f"{CERTIFICATES}/{listed[0]['id']}/retire"))
+    sealed = ok(await team.head.act(f"{URL}/{row['id']}/sign"))
+    assert sealed["letter"]["seal"]["subject"].startswith(BANDAR_LAMPUNG)
+
+
+# ---- certificates ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_certificate_is_kept_sealed_and_read_as_words_only(as_, owner, settings, app):
+    team = await offices(as_)
+    content = p12()
+    answer = await upload(team.dinsos, content)
+    assert answer.status_code == 201
+    row = answer.json()
+    assert (row["region_code"], row["key_type"], row["is_self_signed"], row["is_expired"]) == (
+        SRENGSEM,
+        "RSA 2048",
+        True,
+        False,
+    )
+    again = await upload(team.dinsos, content)
+    assert (again.status_code, again.json()["id"]) == (200, row["id"])
+    read = await team.dinsos.get(f"{CERTIFICATES}/{row['id']}")
+    assert read.json() == row
+    assert not {"key_cipher", "certificate", "chain", "password", "create_digest"} & row.keys()
+    stored = await owner.fetchrow("SELECT * FROM office_certificates")
+    private = rsa_key().private_numbers().d.to_bytes(256, "big")
+    assert private not in bytes(stored["key_cipher"])
+    said = await owner.fetch("SELECT fields::text AS fields FROM changes WHERE entity = 'office_certificates'")
+    assert not any(stored["key_cipher"].hex() in change["fields"] for change in said)
+    # Another row's ciphertext opens nothing: it is bound to its row.
+    with pytest.raises(KeyFileError):
+        app.state.house.keyring.decrypt("office_certificates.key", str(team.head.user_id), bytes(stored["key_cipher"]))
+    retired = ok(await team.dinsos.act(f"{CERTIFICATES}/{row['id']}/retire"))
+    assert retired["retired_at"] is not None
+    assert await owner.fetchval("SELECT key_cipher FROM office_certificates") is None
+    assert code_of(await team.dinsos.act(f"{CERTIFICATES}/{row['id']}/retire")) == "transition_refused"
+    assert (await upload(team.dinsos, content)).status_code == 201  # it may be given anew
+
+
+async def test_the_doctor_tells_of_a_certificate_a_month_before_it_ends(as_, owner, settings):
+    dinsos = await as_("regency_office", BANDAR_LAMPUNG)
+    assert (await upload(dinsos)).status_code == 201
+    assert await _certificates(settings) is None
+    assert (await upload(dinsos, p12(ends=timedelta(days=29)), PANJANG)).status_code == 201
+    said = await _certificates(settings)
+    assert said is not None and said.startswith(f"of {PANJANG} ({OFFICE}")
+    (ending,) = ok(await dinsos.get(f"{CERTIFICATES}?region_code={PANJANG}"))["items"]
+    ok(await dinsos.act(f"{CERTIFICATES}/{ending['id']}/retire"))
+    assert await _certificates(settings) is None
+
+
+BAD_FILES: dict[str, tuple[Any, str, str]] = {
+    "not_pkcs12": (lambda: b"%PDF-1.7 surat", "/file", "certificate_unreadable"),
+    "empty": (lambda: b"", "/file", "certificate_unreadable"),
+    "cut_off": (lambda: p12()[:-40], "/file", "certificate_unreadable"),
+    "wrong_password": (lambda: p12(password="keliru"), "/password", "certificate_password"),
+    "no_key": (lambda: p12(with_key=False), "/file", "certificate_no_key"),
+    "expired": (lambda: p12(ends=timedelta(days=-1)), "/file", "certificate_expired"),
+    "not_yet_valid": (lambda: p12(begins=timedelta(days=1)), "/file", "certificate_not_yet_valid"),
+    "weak": (lambda: p12(rsa_key(1024)), "/file", "certificate_weak_key"),
+    "for_encryption": (lambda: p12(usage="encryption"), "/file", "certificate_not_for_signing"),
+    "of_a_web_site": (lambda: p12(for_servers=True), "/file", "certificate_not_for_signing"),
+}
+
+
+async def test_a_file_that_cannot_seal_is_refused_with_the_reason(as_, owner, monkeypatch):
+    dinsos = await as_("regency_office", BANDAR_LAMPUNG)
+    for name, (content, pointer, code) in BAD_FILES.items():
+        refused = await upload(dinsos, content())
+        assert refused.status_code == 422, name
+        assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [(pointer, code)], name
+        assert PASSWORD not in refused.text
+    assert code_of(await upload(dinsos, b"0" * 65_537)) == "body_too_large"
+    with monkeypatch.context() as patched:
+        patched.setattr("tksk_api.security.certificates._MOST_ROUNDS", 1_000)  # of hours to open, in small
+        assert (await upload(dinsos)).json()["errors"][0]["code"] == "certificate_unreadable"
+    unknown = await upload(dinsos, region="18.71.04.1999")
+    assert unknown.json()["errors"][0]["code"] == "unknown_region"
+    missing = await dinsos.post(CERTIFICATES, data={"region_code": SRENGSEM}, files={"file": ("x.p12", p12())})
+    assert missing.json()["errors"][0]["pointer"] == "/password"
+    assert await owner.fetchval("SELECT count(*) FROM office_certificates") == 0
+
+
+async def test_certificates_are_given_by_the_office_above_for_its_own_area(as_, owner):
+    team = await offices(as_)
+    assert code_of(await upload(team.dinsos, region=AMPENAN)) == "not_found"
+    for caller in (team.head, team.camat, team.tksk, team.clerk, await as_("province_office", "18")):
+        assert code_of(await upload(caller)) == "permission_denied"
+        assert code_of(await caller.get(CERTIFICATES)) == "permission_denied"
+    admin = await as_("admin")
+    key = (await upload(admin, region=AMPENAN)).json()["id"]
+    assert code_of(await team.dinsos.get(f"{CERTIFICATES}/{key}")) == "not_found"
+    assert ok(await team.dinsos.get(CERTIFICATES))["items"] == []
+    assert [row["id"] for row in ok(await admin.get(CERTIFICATES))["items"]] == [key]
+
+
+async def test_a_retry_of_an_upload_is_one_upload_whatever_is_said_of_the_password(as_, owner):
+    dinsos = await as_("regency_office", BANDAR_LAMPUNG)
+    content, headers = p12(), {"Idempotency-Key": "unggah-1"}
+    first = await upload(dinsos, content, headers=headers)
+    again = await upload(dinsos, content, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert code_of(await upload(dinsos, p12(), headers=headers)) == "idempotency_mismatch"
+    assert await owner.fetchval("SELECT count(*) FROM office_certificates") == 1
+    assert {"password", "passphrase"} <= idempotency.SECRETS
+
+
+# ---- BSrE ------------------------------------------------------------------------------------------------------------
+
+
+async def test_where_bsre_seals_the_signer_brings_what_it_asks_for_and_nothing_of_it_is_kept(
+    as_, owner, limited, monkeypatch, caplog
+):
+    team = await offices(as_)
+    await policy(team, "sealed")
+    row = await verified(owner, team)
+    limited(sealer="bsre")
+    with_secret = {"nik": nik(), "passphrase": "rahasia-lurah-1"}
+    refused = await team.head.act(f"{URL}/{row['id']}/sign", with_secret)
+    assert refused.json()["why"] == "service_not_configured"
+    limited(sealer="bsre", bsre_url="http://127.0.0.1:9", bsre_user="tksk", bsre_password=SecretStr("kata-sandi"))
+    assert (await team.head.act(f"{URL}/{row['id']}/sign")).json()["why"] == "credentials_missing"
+    headers = {"If-Match": f'"v{row["version"]}"', "Idempotency-Key": "tanda-1"}
+    refused = await team.head.post(f"{URL}/{row['id']}/sign", json=with_secret, headers=headers)
+    assert (code_of(refused), refused.json()["why"]) == ("seal_unavailable", "service_unreachable")
+    assert await counter(owner) is None
+    # What BSrE does with it is the contract's business (tests/documents/test_sealing.py); here it works at once.
+    asked: list[Any] = []
+
+    def seal(self: BsreSealer, pdf: bytes, **more: Any) -> bytes:
+        asked.append(self.credentials)
+        der = certificate(rsa_key()).public_bytes(serialization.Encoding.DER)
+        return OfficeSealer(der, (), rsa_key()).seal(pdf, **more)
+
+    monkeypatch.setattr(BsreSealer, "seal", seal)
+    signed = await team.head.post(f"{URL}/{row['id']}/sign", json=with_secret, headers=headers)
+    letter = ok(signed)["letter"]
+    assert (letter["seal"]["by"], letter["seal"]["is_certified"]) == ("bsre", True)
+    assert [(given.nik, given.passphrase) for given in asked] == [(with_secret["nik"], with_secret["passphrase"])]
+    assert "rahasia-lurah-1" not in signed.text + caplog.text
+    again = await team.head.post(f"{URL}/{row['id']}/sign", json={**with_secret, "passphrase": "lain"}, headers=headers)
+    assert again.headers["Idempotency-Replayed"] == "true"  # a passphrase is no part of what is compared
+    assert len(asked) == 1
+
+
+# ---- wet -------------------------------------------------------------------------------------------------------------
+
+
+async def wet(as_: Any, owner: Any, **over: Any) -> tuple[Offices, dict[str, Any]]:
+    """A letter with room for the pen."""
+    team = await offices(as_)
+    await policy(team, "wet")
+    return team, await issued(owner, team, **over)
+
+
+async def test_a_letter_signed_by_hand_is_not_yet_valid_until_its_scan_is_there(as_, owner, client):
+    team, row = await wet(as_, owner)
+    letter = row["letter"]
+    assert (letter["signature"], letter["status"], letter["scan"], letter["seal"]) == (
+        "wet",
+        "not_yet_valid",
+        None,
+        None,
+    )
+    address = letter["verification_url"].removeprefix("http://test")
+    json = {"Accept": "application/json"}
+    assert (await client.get(address, headers=json)).json()["status"] == "not_yet_valid"
+    assert code_of(await team.clerk.act(f"{URL}/{row['id']}/collect")) == "scan_missing"
+    scan = await attach(team.clerk, row["beneficiary_id"])
+    with_scan = ok(await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
+    assert (with_scan["status"], with_scan["letter"]["status"]) == ("issued", "valid")
+    assert with_scan["letter"]["scan"]["attachment_id"] == scan
+    assert (await client.get(address, headers=json)).json()["status"] == "valid"
+    assert with_scan["version"] == row["version"] + 1
+    # A better one takes its place; the one before stays on record, and neither can be taken back.
+    better = await attach(team.tksk, row["beneficiary_id"], content=picture(colour=(9, 90, 200)))
+    replaced = ok(await team.tksk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": better}))
+    assert replaced["letter"]["scan"]["attachment_id"] == better
+    steps = ok(await team.clerk.get(f"{URL}/{row['id']}/history"))["items"]
+    assert [step["details"]["attachment_id"] for step in steps if step["action"] == "signed-scan"] == [scan, better]
+    for key in (scan, better):
+        taken = await team.clerk.delete(f"/v1/attachments/{key}", headers={"If-Match": '"v1"'})
+        assert code_of(taken) == "attachment_in_use"
+    assert ok(await team.clerk.act(f"{URL}/{row['id']}/collect"))["status"] == "collected"
+    late = await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan})
+    assert code_of(late) == "transition_refused"
+
+
+async def test_only_a_scan_of_the_applicant_as_signed_letter_is_taken_and_not_by_who_signed(as_, owner):
+    team, row = await wet(as_, owner)
+    url = f"{URL}/{row['id']}/signed-scan"
+    other = await add_person(team.clerk, full_name="Dewi Lestari")
+    for key, code in (
+        (await attach(team.clerk, row["beneficiary_id"], "letter_scan"), "signed_letter_expected"),
+        (await attach(team.clerk, other["id"]), "unknown_reference"),
+        (other["id"], "unknown_reference"),
+    ):
+        refused = await team.clerk.act(url, {"attachment_id": key})
+        assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [("/attachment_id", code)]
+    scan = await attach(team.clerk, row["beneficiary_id"])
+    for caller in (team.head, team.camat, team.dinsos):
+        assert code_of(await caller.act(url, {"attachment_id": scan})) == "permission_denied"
+    # An official who changed desks since.
+    await owner.execute("UPDATE sktm_signatures SET user_id = $1", team.clerk.user_id)
+    assert code_of(await team.clerk.act(url, {"attachment_id": scan})) == "separation_of_duties"
+    assert code_of(await team.tksk.act(url, {"attachment_id": scan}, version=1)) == "stale_version"
+    assert (await team.tksk.post(url, json={"attachment_id": scan})).status_code == 428
+    assert ok(await team.tksk.act(url, {"attachment_id": scan}))["letter"]["status"] == "valid"
+
+
+async def test_a_letter_that_is_not_signed_by_hand_takes_no_scan(as_, owner):
+    team = await offices(as_)
+    row = await issued(owner, team)
+    scan = await attach(team.clerk, row["beneficiary_id"])
+    refused = await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan})
+    assert code_of(refused) == "scan_not_expected"
+
+
+async def test_a_replaced_letter_holds_until_the_scan_of_its_successor_is_there(as_, owner):
+    team, old = await wet(as_, owner)
+    scan = await attach(team.clerk, old["beneficiary_id"])
+    ok(await team.clerk.act(f"{URL}/{old['id']}/signed-scan", {"attachment_id": scan}))
+    person = {"id": old["beneficiary_id"]}
+    new = await issued(owner, team, person, replaces_id=old["id"])
+    assert ok(await team.clerk.get(f"{URL}/{old['id']}"))["letter"]["status"] == "valid"
+    again = await attach(team.clerk, old["beneficiary_id"], content=picture(colour=(1, 2, 3)))
+    ok(await team.clerk.act(f"{URL}/{new['id']}/signed-scan", {"attachment_id": again}))
+    assert ok(await team.clerk.get(f"{URL}/{old['id']}"))["letter"]["status"] == "superseded"
+
+
+async def test_a_scan_is_compared_with_the_letter_by_its_code(as_, owner, monkeypatch):
+    team, row = await wet(as_, owner)
+    url = f"{URL}/{row['id']}/signed-scan"
+    pdf = (await team.clerk.get(f"{URL}/{row['id']}/letter")).content
+    photo = pymupdf.open(stream=pdf)[0].get_pixmap(dpi=150).tobytes("jpeg")
+    other = await issued(owner, team, await add_person(team.clerk, full_name="Dewi Lestari"))
+    pdf_of_other = (await team.clerk.get(f"{URL}/{other['id']}/letter")).content
+    wrong = pymupdf.open(stream=pdf_of_other)[0].get_pixmap(dpi=150).tobytes("jpeg")
+    for content, warnings in ((picture(), ["qr_unreadable"]), (wrong, ["qr_of_another_letter"]), (photo, [])):
+        scan = await attach(team.clerk, row["beneficiary_id"], content=content)
+        seen = ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]
+        assert (seen["scan"]["warnings"], seen["status"]) == (warnings, "valid")
+
+    def without_opencv(_: bytes) -> Any:
+        raise ScannerMissingError
+        yield
+
+    monkeypatch.setattr("tksk_api.documents.scanning._in_picture", without_opencv)
+    scan = await attach(team.clerk, row["beneficiary_id"], content=picture(colour=(4, 5, 6)))
+    assert ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]["scan"]["warnings"] == []
+
+
+async def test_the_statement_tells_how_a_letter_was_signed_and_an_erasure_takes_the_scan_along(as_, owner):
+    team, row = await wet(as_, owner)
+    scan = await attach(team.clerk, row["beneficiary_id"])
+    ok(await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
+    url = f"/v1/beneficiaries/{row['beneficiary_id']}/statement"
+    stated = ok(await team.tksk.get(url))
+    (application,) = stated["applications"]
+    assert application["letter"]["signature"] == "wet"
+    assert application["letter"]["scan_received_at"] is not None
+    assert [file["kind"] for file in stated["attachments"]] == ["signed_letter"]
+    printed = await team.tksk.get(f"{url}?format=pdf")
+    assert "ditandatangani dengan tangan" in " ".join(
+        " ".join(page.get_text() for page in pymupdf.open(stream=printed.content)).split()
+    )
+    async with owner.transaction():
+        await owner.execute("SELECT set_config('app.regions', 'ID', true)")
+        assert await owner.fetchval("SELECT app.erase_subject($1, NULL, now())", UUID(row["beneficiary_id"]))
+    assert await owner.fetchval("SELECT key_cipher FROM attachments WHERE id = $1::uuid", scan) is None
