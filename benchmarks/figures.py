@@ -130,13 +130,13 @@ async def added(owner: Any, officer: Any, rounds: int) -> dict[str, tuple[float,
     day, found = local_today("Asia/Jakarta"), {}
     for status, commits in (("draft", True), ("submitted", True), ("submitted", False)):
         taken: dict[str, list[float]] = {"DISABLE": [], "ENABLE": []}
-        for _ in range(rounds * 2):
+        for _ in range(rounds * 10):
             for how, times in taken.items():
                 transaction = owner.transaction()
                 await owner.execute(f"ALTER TABLE activities {how} TRIGGER count_new")
                 if not commits:
                     await transaction.start()
-                for _ in range(100):
+                for _ in range(20):
                     start = time.perf_counter()
                     await owner.execute(_INSERT, harness.VILLAGES[0], officer, day, status)
                     times.append((time.perf_counter() - start) * 1000)
@@ -172,11 +172,16 @@ async def month_end(bench: Bench, owner: Any) -> str:
             office = await harness.add_user(owner, "province_office", "52", 99)
             taken: dict[str, list[float]] = {"write": [], "read": []}
             refused: list[str] = []
+            busy: list[str] = []
 
             async def send(kind: str, who: Any, method: str, path: str, **more: Any) -> Any:
                 headers = {"Authorization": f"Bearer {bench.token(*who)}", **more.pop("headers", {})}
                 start = time.perf_counter()
                 answer = await http.request(method, path, headers=headers, **more)
+                while answer.status_code == 503:  # the pool is busy: asked again when it says so, and counted
+                    busy.append(path)
+                    await asyncio.sleep(int(answer.headers["Retry-After"]))
+                    answer = await http.request(method, path, headers=headers, **more)
                 taken[kind].append((time.perf_counter() - start) * 1000)
                 if answer.status_code >= 300:
                     refused.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
@@ -221,7 +226,8 @@ async def month_end(bench: Bench, owner: Any) -> str:
     late = {kind: sorted(times)[int(len(times) * 0.95)] for kind, times in taken.items()}
     return (
         f"{len(people)} officers, {len(taken['write'])} writes and {len(taken['read'])} reads in {seconds:.0f} s, no "
-        f"error; 95 % of writes within {late['write']:.0f} ms, of reads within {late['read']:.0f} ms; figures agree"
+        f"error, {len(busy)} asked again after 503; 95 % of writes within {late['write']:.0f} ms, of reads within "
+        f"{late['read']:.0f} ms; figures agree"
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 import ops
 
 revision = "0027"
-down_revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

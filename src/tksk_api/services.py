@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from tksk_api import domain
 from tksk_api.domain.eligibility import simulation
 from tksk_api.domain.jobs.worker import Chore, Handler
-from tksk_api.domain.notifications.outbox import tell_deadlines
+from tksk_api.domain.notifications.outbox import remind_of_reports, tell_deadlines
 from tksk_api.domain.referrals.lapse import lapse
 from tksk_api.domain.reports.many import step as compile_many
 from tksk_api.domain.reports.service import COMPILE_MANY
@@ -29,6 +29,7 @@ from tksk_api.routers import (
     auth,
     beneficiaries,
     clients,
+    dashboard,
     decile_snapshots,
     document_names,
     duplicates,
@@ -109,6 +110,7 @@ SERVICES: Mapping[str, Service] = {
             families.router,
             decile_snapshots.router,
             statistics.router,
+            dashboard.router,
             partners.router,
             attachments.router,
             privacy_requests.router,
@@ -143,10 +145,11 @@ SERVICES: Mapping[str, Service] = {
     ),
     "reports": Service(
         "Reports",
-        "What was done in a month, quarter, semester or year: a district's own report, the recaps above it, their way to "
-        "acceptance, and when they are due.",
+        "What was done in a month, quarter, semester or year: a district's own report, the recaps above it, their way "
+        "to acceptance, and when they are due.",
         (reports.router, report_calendars.router, report_verification.router),
         jobs={COMPILE_MANY: compile_many},
+        chores=(Chore("remind_of_reports", 3600, remind_of_reports),),
     ),
     "jobs": Service("Jobs", "Work that takes longer than a request: its progress and result.", (jobs.router,)),
     "activities": Service(

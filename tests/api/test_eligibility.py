@@ -111,6 +111,7 @@ async def test_a_birth_without_insurance_in_2022_and_today(as_):
     )
     before = await advice(tksk, "jampersal", mother, on="2022-07-11")
     assert codes(before) == ["program_not_started"]
+    assert {reason["source"] for advice in (now, before) for reason in advice["reasons"]} == {"Inpres 5/2022"}
     city = await advice(tksk, "maternity_local", mother, answers={**birth, "resident_one_year": True})
     assert (city["outcome"], city["rule_version"]) == ("eligible", 2)
     assert ["health_facility_letter"] in city["documents"]

@@ -380,6 +380,7 @@ def test_every_notice_has_a_step_a_text_and_readers():
     assert {notice.template for notice in NOTICES} == codes
     for workflow in (SKTM, REFERRALS, ACTIVITIES, REPORTS):
         known = {*workflow.steps, *workflow.by_itself, "expiring", "activation_near", "waiting_list_near"}
+        known |= {"due", "overdue", "districts_missing"}  # of reports
         assert {notice.action for notice in NOTICES if notice.entity == workflow.entity} <= known
     for notice in NOTICES:
         named = {who.split(":")[1] for who in notice.recipients if ":" in who}

@@ -27,6 +27,7 @@ PUBLIC = {
     "get_open_data",
     "get_open_data_metadata",
     "verify_letter",
+    "verify_report",
     "sktm_keys",
     "livez",
     "readyz",

@@ -47,6 +47,7 @@ NOT_ABOUT_PEOPLE = {
     "get_open_data_metadata": "what a table of counts means",
     "sktm-numbers": "numbers; the letters that bear them are read elsewhere",
     "verify": "the public's question about a paper: it names nobody in full, and nobody is there to be named as asking",
+    "verify-report": "the public's question about a report, which names nobody of the register",
     "count_worklist": "how much waits, naming nobody",
     "livez": "the process",
     "readyz": "the process",

@@ -27,6 +27,8 @@ from tksk_api.database.scope import NATIONAL
 from tksk_api.domain.audit.reads import ACCESS_LOG
 
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ONE_OF_MANY = {"submit_referrals", "submit_activities", "accept_activities"}
+LINK = re.compile(r'"entity_id":"[0-9a-f-]{36}"')
 CREATED = re.compile(r'{"id":"([0-9a-f-]{36})"')  # the answer's own id; others beside it are of users and agencies
 
 
@@ -57,6 +59,8 @@ class Witness:
             request = answer.request
             await request.aread()
             said = f"{request.url} {request.content.decode(errors='replace')} {answer.content.decode(errors='replace')}"
+            if "/notifications" in request.url.path:
+                said = LINK.sub("", said)  # a notice says one first name; whom else the record is about, it does not
             self.exchanges.append(
                 Exchange(
                     self._name(request.method, request.url.path),
@@ -181,8 +185,11 @@ async def test_changes_and_their_rows_are_of_one_transaction(told, module_owner)
     rows = await rows_by_request(module_owner)
     assert len(written) > 40
     for change in written:
-        transactions = {row["transaction"] for row in rows[str(change["request_id"])]}
-        assert transactions == set(change["transactions"])
+        about = rows[str(change["request_id"])]
+        transactions, changed = {row["transaction"] for row in about}, set(change["transactions"])
+        # One of many at once is written inside a savepoint, which PostgreSQL numbers like a transaction of its own.
+        is_one_of_many = {row["operation"] for row in about} <= ONE_OF_MANY
+        assert changed <= transactions if is_one_of_many else changed == transactions
 
 
 async def test_a_plain_change_leaves_exactly_one_row(told, module_owner):

@@ -29,7 +29,9 @@ async def rows_of(world: World, answer: Any) -> list[Any]:
 
 async def test_whoever_lacks_the_permission_leaves_a_denied_row(world):
     for operation in about_people(world.app):
-        role = next(role for role in Role if role not in operation.roles)
+        role = next((role for role in Role if role not in operation.roles), None)
+        if role is None:
+            continue  # everybody has something to do
         answer = await world.send(operation, world.home[role])
         assert code_of(answer) == "permission_denied", operation.name
         (row,) = await rows_of(world, answer)

@@ -32,6 +32,23 @@ VARIABLES = (
     "TKSK_SECURITY_CONTACT",
     "TKSK_TRUSTED_PROXIES",
 )
+# What the demo's three cases come to (DOMAIN §4): a scholarship, a birth then and now, a PBI-JK membership.
+CASES = (
+    "does not exceed Rp4.000.000",
+    "seal_unavailable",
+    "void form_spoiled",
+    "superseded",
+    "FORGED",
+    "kip_kuliah active",
+    "2022-07-12 to 2022-12-31",
+    "wet, not_yet_valid",
+    "no clock runs",
+    "maternity_local ended",
+    "Provide first: health_facility_letter",
+    "pbi_jk_reactivation active",
+    "shown elsewhere before: True",
+    "and the child                                200  waitlisted until",
+)
 TKSK = str(Path(sys.executable).with_name("tksk"))
 
 
@@ -195,6 +212,12 @@ async def test_the_demo_walks_the_main_job_and_leaves_a_letter(cluster, tmp_path
         # The second chapter: the register, with a worksheet, a merge that is undone, and the past.
         for expected in ("belum_rekam", "lembar-kerja", "exclusion", "merged into", "is back", "beneficiary_deceased"):
             assert expected in answer.stdout, expected
+        # The chapters on letters and referrals; each step of theirs that comes out otherwise ends the walk.
+        for expected in CASES:
+            assert expected in answer.stdout, expected
+        sealed = re.search(r"saved as\s+(\S+SKTM-\S+18\.71\.04\.1001\S+\.pdf)", answer.stdout)
+        assert sealed
+        assert len(pypdf.PdfReader(io.BytesIO(Path(sealed[1]).read_bytes())).pages) == 2
     finally:
         connection = await asyncpg.connect(cluster.url())
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

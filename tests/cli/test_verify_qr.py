@@ -5,9 +5,10 @@ import secrets
 import sys
 import time
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy
@@ -22,6 +23,7 @@ from tksk_api.cli import verify_qr
 from tksk_api.cli.app import app as cli
 from tksk_api.documents.letter import render_letter
 from tksk_api.domain.references.lists import codes
+from tksk_api.domain.regions.dataset import timezone_of
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.offline import PURPOSES, OfflineLetter, decode, encode
 from tksk_api.security.crypto import KeyFileError, create_key_file, load_key_file
@@ -136,6 +138,19 @@ def test_the_exit_code_says_what_the_letter_is_worth(keys: str) -> None:
     assert "400.9" not in forged.output  # what a forger wrote is not repeated as a fact
     for day in (TODAY + timedelta(days=88), TODAY - timedelta(days=4)):
         assert run(address(), "--keys", keys, "--on", str(day)).exit_code == 2
+
+
+@pytest.mark.parametrize("issuer_code", ["11.01.01.2001", "94.01.01.2001"])
+def test_a_letter_of_today_is_valid_at_once_by_the_calendar_of_its_issuer(keys: str, issuer_code: str) -> None:
+    """Where it is shown, or on this machine, it may be the day before still, or the day after."""
+    there = datetime.now(ZoneInfo(timezone_of(issuer_code))).date()
+    today = replace(FACTS, issuer_code=issuer_code, issued_on=there, valid_until=there)
+    assert run(address(today), "--keys", keys).exit_code == 0
+    assert (timezone_of("11"), timezone_of("94.01"), timezone_of("00")) == (
+        "Asia/Jakarta",
+        "Asia/Jayapura",
+        "Asia/Jakarta",
+    )
 
 
 @pytest.mark.parametrize("source", ["no-such-file.png", HOST, "tulisan biasa"])

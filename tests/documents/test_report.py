@@ -141,7 +141,7 @@ def test_no_text_breaks_a_report(text: str) -> None:
     officer = base.identity.officers[0].model_copy(update={"full_name": text[:200], "decree_number": text[:100]})
     content = report(
         identity=base.identity.model_copy(update={"officers": (officer,) * 4}),
-        obstacles=(Obstacle(**{**base.obstacles[0].model_dump(), "title": text[:200], "note": text}),) * 20,
+        obstacles=(Obstacle(**{**base.obstacles[0].model_dump(), "title": text[:200], "note": text}),) * 4,
         narrative=Narrative(summary=text, obstacles=None, plan=text),
     )
     document = render_report(printable(content=content))

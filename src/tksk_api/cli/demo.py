@@ -20,13 +20,23 @@ from tksk_api.cli.database import create_database, in_use, prepare
 from tksk_api.cli.offices import USERS, seed_offices
 from tksk_api.cli.serve import free_port
 from tksk_api.cli.walk import StepFailedError, Walk, letter
+from tksk_api.cli.walk_referrals import referrals
 from tksk_api.cli.walk_register import register
+from tksk_api.cli.walk_report import report
+from tksk_api.cli.walk_sktm import sktm
 from tksk_api.database import embedded
 from tksk_api.main import create_app
-from tksk_api.security.crypto import create_key_file
+from tksk_api.security.crypto import create_key_file, load_key_file
+from tksk_api.security.letter_signing import rotate_letter_key
 from tksk_api.settings import Settings
 
-CHAPTERS: Mapping[str, Callable[[Walk], None]] = {"letter": letter, "register": register}
+CHAPTERS: Mapping[str, Callable[[Walk], None]] = {
+    "letter": letter,
+    "register": register,
+    "sktm": sktm,
+    "referrals": referrals,
+    "report": report,
+}
 _NAME = "tksk_demo"
 _DEFAULT_PORT = 8000
 
@@ -52,7 +62,7 @@ def demo(
             prepare(owner_url, app_url)
             console.print("Seeding the demo offices")
             asyncio.run(seed_offices(owner_url, password))
-            _run(folder, app_url, chosen, password, chapter or list(CHAPTERS), once=once)
+            _run(folder, owner_url, app_url, chosen, password, chapter or list(CHAPTERS), once=once)
     except embedded.EmbeddedPostgresError as error:
         stop(str(error))
     except KeyboardInterrupt:
@@ -96,10 +106,14 @@ def _secret(path: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-def _run(folder: Path, app_url: str, port: int, password: str, chapters: list[str], *, once: bool) -> None:
+def _run(  # noqa: PLR0917
+    folder: Path, owner_url: str, app_url: str, port: int, password: str, chapters: list[str], *, once: bool
+) -> None:
     key_file = folder / "keys.json"
     with suppress(FileExistsError):
         create_key_file(key_file)
+    if not load_key_file(key_file).letters:  # of a release that signed no codes yet
+        rotate_letter_key(key_file, publish_seconds=0)
     url = f"http://127.0.0.1:{port}"
     settings = Settings(
         database_url=SecretStr(app_url),
@@ -108,6 +122,8 @@ def _run(folder: Path, app_url: str, port: int, password: str, chapters: list[st
         log_level="ERROR",
         otp_required=False,
         message_folder=folder / "messages",
+        message_seconds=0.3,  # somebody watches
+        messages_per_day=1_000,
     )
     quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "proxy_headers": False}
     server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, **quiet))
@@ -115,7 +131,7 @@ def _run(folder: Path, app_url: str, port: int, password: str, chapters: list[st
     thread.start()
     try:
         _wait_until_ready(url, thread)
-        walk = Walk(url, password, folder / "letters", console)
+        walk = Walk(url, owner_url, password, folder, console)
         for name in chapters:
             CHAPTERS[name](walk)
         console.print(f"\nDocumentation   {url}/docs")

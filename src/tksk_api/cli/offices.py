@@ -7,9 +7,12 @@ import asyncpg
 
 from tksk_api.database.tables import new_id
 from tksk_api.domain.seeds import agency_id
+from tksk_api.domain.synthetic import people_of
 from tksk_api.security.passwords import Passwords
 
 BPJS = agency_id("18.71:bpjs_office")
+HOSPITAL = agency_id("18.71:hospital")
+CAMPUS = agency_id("18:university")
 
 # username: role, region, full name, position title, NIP, agency
 USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None]] = {
@@ -25,11 +28,21 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
         None,
         None,
     ),
+    "lurah.panjangselatan": (
+        "village_head",
+        "18.71.04.1001",
+        "Rosmala Dewi, S.E.",
+        "Lurah Panjang Selatan",
+        None,
+        None,
+    ),
     "camat.panjang": ("district_head", "18.71.04", "Yuni Astuti, M.Si.", "Camat Panjang", None, None),
     "dinsos.bandarlampung": ("regency_office", "18.71", "Dewi Kartika", None, None, None),
     "koordinator.bandarlampung": ("coordinator", "18.71", "Sri Hartati", "Koordinator TKSK", None, None),
     "dinsos.lampung": ("province_office", "18", "Fajar Nugroho", None, None, None),
     "bpjs.bandarlampung": ("agency", None, "Lukman Hakim", None, None, BPJS),
+    "rsud.bandarlampung": ("agency", None, "Indah Permatasari", None, None, HOSPITAL),
+    "kampus.lampung": ("agency", None, "Bayu Nugraha", None, None, CAMPUS),
     "tksk.ampenan": ("tksk", "52.71.01", "Baiq Ayu Lestari", "TKSK Kecamatan Ampenan", None, None),
     "dinsos.ntb": ("province_office", "52", "Lalu Wirajaya", None, None, None),
     "kemensos": ("ministry", None, "Maya Permata", None, None, None),
@@ -37,13 +50,26 @@ USERS: dict[str, tuple[str, str | None, str, str | None, str | None, UUID | None
 }
 
 
+# A province in which five districts have no officer.
+PROVINCE = "52"
+VACANT = ("52.01.15", "52.04.27", "52.04.29", "52.06.17", "52.71.06")
+PROVINCE_USERS = r"^(tksk|dinsos)[.]52[.]"
+
 # Each officer of the demo holds the district they belong to, unless they or somebody else does so already.
 _HOLD = """
 INSERT INTO assignments (id, version, user_id, region_code, kind, decree_number, decree_date, decree_issuer, starts_on)
-SELECT gen_random_uuid(), 1, id, region_code, 'holder', '460/001/SK-CONTOH', app.local_today(region_code), 'regency',
-       app.local_today(region_code)
+SELECT gen_random_uuid(), 1, id, region_code, 'holder', '460/001/SK-CONTOH', '2024-01-02', 'regency', '2024-01-02'
   FROM users WHERE username = ANY ($1)
 ON CONFLICT DO NOTHING
+"""
+# With the password of the province's office: one is hashed, not a hundred.
+_STAFF = """
+INSERT INTO users (id, version, username, role, region_code, full_name, position_title, password_hash,
+                   must_change_password)
+SELECT gen_random_uuid(), 1, r.username, r.role, r.code, r.name, r.title, o.password_hash, false
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) r (username, role, code, name, title)
+  JOIN users o ON o.username = 'dinsos.ntb'
+ON CONFLICT (lower(username)) DO UPDATE SET password_hash = excluded.password_hash
 """
 
 
@@ -70,3 +96,35 @@ async def seed_offices(owner_url: str, password: str) -> None:
         await connection.execute("DELETE FROM sign_in_throttles")
     finally:
         await connection.close()
+
+
+async def seed_province(owner_url: str) -> None:
+    """An officer in every other district of NTB, and somebody in the office of each regency: `tksk.52.02.01`,
+    `dinsos.52.02`, with the password of `dinsos.ntb`. Synthetic people only."""
+    connection = await asyncpg.connect(owner_url)
+    try:
+        regions = await connection.fetch(
+            "SELECT r.code, r.name, r.level = 'district' AS is_district FROM regions r WHERE starts_with(r.code, $1) "
+            "AND r.level IN ('regency', 'district') AND r.valid_until IS NULL AND r.code <> ALL ($2) "
+            "AND NOT EXISTS (SELECT 1 FROM users u WHERE u.username = ANY ($3) AND u.role = 'tksk' "
+            "AND u.region_code = r.code) ORDER BY r.code",
+            f"{PROVINCE}.",
+            list(VACANT),
+            list(USERS),
+        )
+        staff = [
+            (f"tksk.{code}", "tksk", code, _name(code), f"TKSK Kecamatan {name}")
+            if is_district
+            else (f"dinsos.{code}", "regency_office", code, _name(code), f"Dinas Sosial {name}")
+            for code, name, is_district in regions
+        ]
+        await connection.execute(_STAFF, *(list(column) for column in zip(*staff, strict=True)))
+        await connection.execute(_HOLD, [row[0] for row in staff if row[1] == "tksk"])
+    finally:
+        await connection.close()
+
+
+def _name(code: str) -> str:
+    """Somebody's name as people there have them."""
+    district = code if len(code) == len("52.02.01") else f"{code}.01"
+    return next(people_of(len(code), [f"{district}.1001"], 1)).full_name.title()

@@ -5,6 +5,7 @@ import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -14,6 +15,7 @@ from typer.core import TyperCommand
 from tksk_api.cli.console import console, stop
 from tksk_api.documents.scanning import ScannerMissingError, addresses_in
 from tksk_api.domain.references.lists import label
+from tksk_api.domain.regions.dataset import timezone_of
 from tksk_api.domain.sktm_letters.offline import Code, Verdict, decode
 from tksk_api.security.letter_keys import published_keys
 
@@ -56,7 +58,7 @@ def verify_qr(
     """Check a letter offline, by the key its issuer published. Exit code: 0 valid, 1 forged or altered, 2 outside its
     dates, 3 not readable or no key for it. A letter revoked since is known on its page only."""
     code = _read(source)
-    verdict = code.verdict(_keys(keys), on.date() if on else date.today())  # noqa: DTZ011 - the day where it is shown
+    verdict = code.verdict(_keys(keys), on.date() if on else _today(code.letter.issuer_code))
     if verdict == "unknown_key":
         _unreadable(f"the key {code.kid} is not among yours: get the newest {_KEYS_PATH}, or open the letter's page.")
     status, words = _SAID[verdict]
@@ -64,6 +66,11 @@ def verify_qr(
     if status != FORGED:
         _show(code)
     raise SystemExit(status)
+
+
+def _today(issuer_code: str) -> date:
+    """By the issuer's calendar, as its page says: here it may be yesterday still."""
+    return datetime.now(ZoneInfo(timezone_of(issuer_code))).date()
 
 
 def _show(code: Code) -> None:

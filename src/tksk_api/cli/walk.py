@@ -21,10 +21,11 @@ class StepFailedError(RuntimeError):
 
 
 class Walk:
-    """People who act over HTTP, one line of output for each request."""
+    """People who act over HTTP, one line of output for each request. `folder` gets what they print and receive."""
 
-    def __init__(self, url: str, password: str, folder: Path, console: Console) -> None:
+    def __init__(self, url: str, owner_url: str, password: str, folder: Path, console: Console) -> None:
         self.url = url
+        self.owner_url = owner_url
         self.folder = folder
         self.console = console
         self._password = password
@@ -76,22 +77,48 @@ class Walk:
         pair = self.act(who, "signs in", "POST", "/v1/auth/login", body, show=lambda p: f"{p['expires_in']} s token")
         self._tokens[who] = pair["access_token"]
 
-    def version(self, who: str, path: str) -> int:
-        """The version somebody sees now; not printed, for it is what a client does by itself."""
+    def look(self, who: str, path: str) -> Any:
+        """What somebody's client reads by itself; not printed. Raises StepFailedError."""
         answer = self._http.get(path, headers={"Authorization": f"Bearer {self._tokens[who]}"})
-        return int(answer.json()["version"])
+        if answer.status_code != httpx.codes.OK:
+            raise StepFailedError(f"GET {path} answered {answer.status_code}: {answer.text[:500]}")
+        return answer.json()
+
+    def version(self, who: str, path: str) -> int:
+        """The version somebody sees now."""
+        return int(self.look(who, path)["version"])
 
     def step(self, who: str, what: str, path: str, body: Any = None, **kwargs: Any) -> Any:
         """A named action on a resource, with the version just seen."""
         seen = kwargs.pop("version", None) or self.version(who, path.rsplit("/", 1)[0])
         return self.act(who, what, "POST", path, body, version=seen, **kwargs)
 
-    def save(self, content: bytes, name: str) -> None:
+    def say(self, who: str, what: str, outcome: object = "") -> None:
+        """A line for what is no request of somebody signed in."""
+        self.console.print(f"  {who:<25} {what:<44}      {outcome}")
+
+    def expects(self, came_out: bool, told: str) -> None:
+        """What was told must be so. Raises StepFailedError."""
+        if not came_out:
+            raise StepFailedError(f"it was told that {told}, and that is not so")
+
+    def save(self, content: bytes, name: str, kind: str = "letters") -> Path:
         """Keep a file for whoever watches."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / name
+        target = self.folder / kind / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        self.console.print(f"  {'':<25} {'saved as':<44}      {target}")
+        self.say("", "saved as", target)
+        return target
+
+    def scan(self, url: str, status: str) -> Any:
+        """A phone opens the address in a letter's QR code. Raises StepFailedError unless the page says `status`."""
+        page = httpx.get(url, headers={"Accept": "application/json"}, timeout=30)
+        facts = page.json()
+        about = ", ".join(str(facts[name]) for name in ("number", "masked_name") if facts[name])
+        said = f"[green]{page.status_code}[/]  [bold]{facts['status']}[/]" + (f", {about}" if about else "")
+        self.console.print(f"  {'a phone':<25} {'scans the letter':<44} {said}")
+        self.expects(facts["status"] == status, f"the page says {status}")
+        return facts
 
     def person(self, name: str, born: str, sex: str, **over: Any) -> dict[str, Any]:
         """A synthetic person of Srengsem with a NIK that fits; no such person exists."""
@@ -182,7 +209,7 @@ def letter(walk: Walk) -> None:
 
     walk.chapter("5. A phone scans the QR code")
     url = issued["letter"]["verification_url"]
-    _scan(walk, url)
+    walk.scan(url, "valid")
     walk.step("clerk.srengsem", "hands the letter over", f"{path}/collect", show=lambda a: a["status"])
 
     walk.chapter("6. A second letter turns out to be wrong")
@@ -202,10 +229,10 @@ def letter(walk: Walk) -> None:
     second = walk.step(
         "lurah.srengsem", "the lurah signs", f"{path}/sign", show=lambda a: f"number {a['letter']['number']}"
     )
-    _scan(walk, second["letter"]["verification_url"])
+    walk.scan(second["letter"]["verification_url"], "valid")
     reason = {"reason_code": "false_statement", "note": "Keterangan penghasilan tidak benar"}
     walk.step("dinsos.bandarlampung", "revokes it", f"{path}/revoke", reason, show=lambda a: a["status"])
-    _scan(walk, second["letter"]["verification_url"])
+    walk.scan(second["letter"]["verification_url"], "revoked")
 
     referral(walk, mother["id"])
     activity(walk, mother["id"])
@@ -272,15 +299,6 @@ def _verify(walk: Walk, application: str, visit_id: str) -> None:
 def _save(walk: Walk, path: str, issued: Mapping[str, Any]) -> None:
     pdf = walk.act("clerk.srengsem", "prints the letter", "GET", f"{path}/letter", show=lambda b: f"{len(b):,} bytes")
     walk.save(pdf, f"SKTM-{str(issued['number']).replace('/', '-')}.pdf")
-
-
-def _scan(walk: Walk, url: str) -> None:
-    page = httpx.get(url, headers={"Accept": "application/json"}, timeout=30)
-    facts = page.json()
-    walk.console.print(
-        f"  {'a phone':<25} {'scans the letter':<44} [green]{page.status_code}[/]  "
-        f"[bold]{facts['status']}[/], {facts['number']}, {facts['masked_name']}"
-    )
 
 
 def referral(walk: Walk, person_id: str) -> None:

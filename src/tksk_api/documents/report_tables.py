@@ -57,7 +57,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one value for each column; `total` is a last row of sums. `empty` is said where there are no rows."""
+    """Rows of one value for each column; `total` is a last row of sums. `empty` is said where there are no rows.
+
+    `name` has at most 31 letters, as the name of a sheet.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -199,7 +202,7 @@ def _functions(content: ReportContent) -> Table:
     )
     total = ("Jumlah", None, content.work.activities.count, *_people(content.work.headcount))
     return Table(
-        "Kegiatan menurut pilar dan fungsi",
+        "Kegiatan per pilar dan fungsi",
         (Column("Pilar", width=24), Column("Fungsi", width=18), Column("Kegiatan", "number", 9), *_REACHED),
         rows,
         total if rows else None,
@@ -269,7 +272,7 @@ def _crossed(
 
 def _sktm(content: ReportContent) -> Table:
     cells = [(row.purpose, row.state, row.applications.count) for row in content.sktm]
-    return _crossed("Permohonan SKTM menurut keperluan", "Keperluan", cells, "sktm_purposes", list(STATES))
+    return _crossed("SKTM menurut keperluan", "Keperluan", cells, "sktm_purposes", list(STATES))
 
 
 def _referrals(content: ReportContent) -> Table:
@@ -289,7 +292,7 @@ def _visits(content: ReportContent) -> Table:
 
 def _partners(content: ReportContent) -> Table:
     return Table(
-        "Potensi dan sumber kesejahteraan sosial",
+        "PSKS menurut jenis",
         (Column("Jenis PSKS", width=50), Column("PSKS", "number", 11), Column("Kegiatan", "number", 11)),
         tuple((said("psks_types", row.type), row.partners.count, row.activities.count) for row in content.partners),
         note="Satu kegiatan dapat melibatkan beberapa PSKS." if content.partners else "",

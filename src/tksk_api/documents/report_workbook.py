@@ -21,7 +21,6 @@ _OPTIONS = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
-_LONGEST_NAME = 31  # of a sheet, by Excel
 _A4 = 9
 _TOP = {"valign": "top"}
 _KINDS: Mapping[Kind, Mapping[str, Any]] = {
@@ -80,7 +79,7 @@ class _Sheets:
             sheet.write_string(number, 1, text, self._cells["text"])
 
     def _table(self, table: Table) -> None:
-        sheet = self._book.add_worksheet(table.name[:_LONGEST_NAME])
+        sheet = self._book.add_worksheet(table.name)
         sheet.set_landscape()
         sheet.set_paper(_A4)
         sheet.fit_to_pages(1, 0)

@@ -19,6 +19,7 @@ AGENCIES = {
     "ID:ministry": "Kementerian Sosial Republik Indonesia",
     "18:social_service_office": "Dinas Sosial Provinsi Lampung",
     "18:education_office": "Dinas Pendidikan dan Kebudayaan Provinsi Lampung",
+    "18:university": "Universitas Lampung",
     "18:health_office": "Dinas Kesehatan Provinsi Lampung",
     "18:hospital": "RSUD Dr. H. Abdul Moeloek Provinsi Lampung",
     "18:electricity_company": "PLN Unit Induk Distribusi Lampung",

@@ -12,18 +12,20 @@ from tksk_api.errors import DomainError
 from tksk_api.security.crypto import KeyFileError, Keyring
 from tksk_api.security.tokens import Credentials
 
-LIFETIME_SECONDS = 60
+LIFETIME_MINUTES = 1
 SIGNATURE = "signature"
 _PURPOSE = "links.signature"
 
 
-def signed_link(keyring: Keyring, credentials: Credentials, path: str, **query: str) -> str:
+def signed_link(
+    keyring: Keyring, credentials: Credentials, path: str, *, minutes: int = LIFETIME_MINUTES, **query: str
+) -> str:
     """The address with its expiry and signature: whoever holds it is taken for this session, for this address, now.
 
     The signature is authenticated encryption (AES-256-GCM) of session and user under path, query and expiry: nobody
     can make or change one, and it does not show whose it is.
     """
-    query["expires"] = str(int(time.time()) + LIFETIME_SECONDS)
+    query["expires"] = str(int(time.time()) + minutes * 60)
     holder = credentials.session_id.bytes + credentials.user_id.bytes
     sealed = keyring.encrypt(_PURPOSE, _bound(path, query), holder)
     signature = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

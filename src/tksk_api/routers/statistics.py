@@ -1,5 +1,6 @@
 """Figures over many rows, and where evidence disagrees."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
@@ -9,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tksk_api.documents import charts
 from tksk_api.domain.assignments.reads import VACANCIES, VACANCIES_ON
 from tksk_api.domain.assignments.schemas import VacancyRead
 from tksk_api.domain.regions.service import local_today
-from tksk_api.domain.statistics import coverage, open_data, service
+from tksk_api.domain.statistics import coverage, maps, open_data, service
 from tksk_api.domain.statistics.coverage import UNVISITED
 from tksk_api.domain.statistics.periods import Period
 from tksk_api.domain.statistics.reads import DISAGREEMENTS
@@ -29,8 +31,10 @@ from tksk_api.domain.statistics.schemas import (
     UnvisitedVillageRead,
 )
 from tksk_api.errors import invalid, not_found
+from tksk_api.http.concurrency import is_known
 from tksk_api.http.dependencies import House, HouseDep, ReaderDep, SessionDep, SystemSessionDep
 from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.problems import language_of
 from tksk_api.http.replies import PRIVATE, respond_page
 from tksk_api.http.routing import PUBLIC, Router
 from tksk_api.security.permissions import Permission
@@ -38,6 +42,11 @@ from tksk_api.types import Day, RegionCode
 
 router = Router("statistics")
 _PUBLIC_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
+_PICTURE = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Vary": "Accept-Language",
+}
 _Region = Annotated[RegionCode | None, Field(description="This region and those inside it")]
 
 
@@ -118,6 +127,41 @@ async def get_statistics(session: SessionDep, query: Annotated[StatisticsQuery, 
         compare=query.compare is not None,
     )
     return _private(await service.answer(session, asked))
+
+
+@router.get(
+    "/statistics/charts/{kind}.svg",
+    permission=Permission.FIGURES_READ,
+    summary="A chart of counts",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+)
+async def get_chart(
+    session: SessionDep, request: Request, kind: charts.Kind, query: Annotated[StatisticsQuery, Query()]
+) -> Response:
+    """The same counts by the same parameters, drawn: `bars` by any one or two keys, `lines` by month and one more,
+    `map` by region, as tiles near where the regions lie. In the language of `Accept-Language`.
+
+    One SVG without script or anything from elsewhere; its `<desc>` says in words what it shows. What is withheld is
+    hatched. A client may keep it and ask with `If-None-Match`.
+    """
+    by = _dimensions(query.by) or charts.USUAL[kind]
+    charts.check(kind, by, compare=query.compare is not None)
+    asked = await service.question(
+        session,
+        region=query.region,
+        first=query.from_,
+        last=query.to,
+        by=by,
+        of=query.of,
+        compare=query.compare is not None,
+    )
+    shown = charts.figures(await service.answer(session, asked), language_of(request.scope["headers"]))
+    drawn = charts.draw(kind, shown, await maps.places(session, asked.area) if kind == "map" else {})
+    etag = f'"{hashlib.sha256(drawn.encode()).hexdigest()}"'
+    if is_known(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers={**_PICTURE, "ETag": etag})
+    return Response(drawn, headers={**_PICTURE, "ETag": etag}, media_type="image/svg+xml")
 
 
 @router.get(

@@ -14,12 +14,7 @@ from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.regions.service import inside
 
 TABLE = table_of(Activity)
-# What reports and statistics count: handed in, and not replaced by a correction.
-COUNTED = and_(
-    TABLE.c.deleted_at.is_(None),
-    TABLE.c.superseded_by.is_(None),
-    TABLE.c.status.in_([literal_column("'submitted'"), literal_column("'accepted'")]),
-)
+COUNTED = reported.counted(TABLE)
 _OTHER = TABLE.alias("logged")
 _DUE = cast(TABLE.c.follow_up["due_on"].astext, Date)
 _REFERRALS = table_of(Referral)

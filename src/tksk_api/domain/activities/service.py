@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import Record, new_id
+from tksk_api.database.tables import Record, new_id, table_of
 from tksk_api.domain.activities.freezing import refuse_frozen, refuse_second_correction
 from tksk_api.domain.activities.models import Activity
 from tksk_api.domain.activities.reads import ACTIVITIES
@@ -60,6 +60,10 @@ from tksk_api.errors import DomainError, FieldError, Language, invalid
 from tksk_api.security.permissions import Permission
 
 _MOST_ERRORS = 50
+_SUCCESSOR = text(
+    "SELECT app.covers(d) AS covers, app.works_in(CAST(:officer AS uuid), d) AS works_here "
+    "FROM CAST(:district AS text) AS d"
+)
 _LINKED: Mapping[str, type[Record]] = {
     "beneficiary_ids": Beneficiary,
     "agency_ids": Agency,
@@ -143,7 +147,8 @@ def own_district(session: AsyncSession) -> str:
 
 
 async def update(session: AsyncSession, key: UUID, version: int, patch: ActivityUpdate) -> Stored:
-    """Correct one's own draft or returned activity; what is not named is not judged again.
+    """Correct one's own draft or returned activity; what is not named is not judged again. See `_load_own` for whose
+    work is the caller's to go on with.
 
     Raises permission_denied for another officer's, frozen, transition_refused while it lies with the office or is
     accepted, invalid_request, stale_version.
@@ -234,12 +239,12 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Activi
 
 
 async def accept(session: AsyncSession, key: UUID, version: int | None) -> Stored:
-    """The office takes it as done. Nobody accepts their own work, whatever their role is by now.
+    """The office takes it as done. Nobody accepts what they did or handed in, whatever their role is by now.
 
     Raises permission_denied, transition_refused, frozen, stale_version.
     """
     row = await load(session, Activity, key, version)
-    if _is_own(session, row):
+    if _is_own(session, row) or await _handed_in(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_REVIEW} (others)")
     refuse_frozen(row)
     return await _step(session, row, "accept")
@@ -258,7 +263,8 @@ async def accept_many(session: AsyncSession, keys: Sequence[UUID], language: Lan
 
 
 async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityRevision) -> Stored:
-    """A draft with the content of what a report holds, to correct it; the report keeps what it said.
+    """A draft with the content of what a report holds, to correct it; the report keeps what it said. It is still the
+    work of the officer who did it.
 
     The reason stands in the history of what is corrected. Raises permission_denied, already_corrected,
     transition_refused for what no report holds, stale_version.
@@ -290,7 +296,7 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityR
             actor_name=(await own_account(session)).full_name,
             actor_role=principal_of(session).role,
             note=body.reason,
-            details={"correction_id": str(correction.id)},
+            details={"correction_id": str(correction.id), **_in_place_of(session, row)},
             request_id=session.info["admission"].request_id,
         )
     )
@@ -304,7 +310,8 @@ async def require_visible(reader: Reader, key: UUID) -> None:
 
 
 async def _step(session: AsyncSession, row: Activity, action: str, note: str | None = None) -> Stored:
-    WORKFLOW.take(session, row, action, (await own_account(session)).full_name, note=note)
+    details = _in_place_of(session, row) if action == "submit" else {}
+    WORKFLOW.take(session, row, action, (await own_account(session)).full_name, note=note, details=details)
     return await save(session, ACTIVITIES, row)
 
 
@@ -312,10 +319,36 @@ def _is_own(session: AsyncSession, row: Activity) -> bool:
     return row.officer_id == principal_of(session).user_id
 
 
+def _in_place_of(session: AsyncSession, row: Activity) -> dict[str, str]:
+    """Whose work it is, for the history of a step that another officer takes."""
+    return {} if _is_own(session, row) else {"in_place_of": str(row.officer_id)}
+
+
+async def _handed_in(session: AsyncSession, row: Activity) -> bool:
+    """Whether the caller is one of those who submitted it in its officer's place."""
+    steps = table_of(Transition)
+    submitted = exists().where(
+        steps.c.entity == WORKFLOW.entity,
+        steps.c.entity_id == row.id,
+        steps.c.action == "submit",
+        steps.c.actor_id == principal_of(session).user_id,
+    )
+    return bool((await (await session.connection()).execute(select(submitted))).scalar())
+
+
 async def _load_own(session: AsyncSession, key: UUID, version: int | None) -> Activity:
+    """The caller's own, or of a district they hold or act in: what a report says and its correction, so that a month
+    can be put right whoever wrote it, and anything of an officer who works there no more.
+
+    Raises not_found, stale_version, permission_denied.
+    """
     row = await load(session, Activity, key, version)
     if not _is_own(session, row):
-        raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_WRITE} (own)")
+        asked = {"officer": row.officer_id, "district": row.district_code}
+        answer = (await (await session.connection()).execute(_SUCCESSOR, asked)).one()
+        said = row.frozen_by is not None or row.revises_id is not None
+        if not answer.covers or (answer.works_here and not said):
+            raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_WRITE} (own)")
     return row
 
 

@@ -68,9 +68,10 @@ async def documents_for(
     return [] if facts is None else needed_documents(version.documents, facts, day)
 
 
-def not_running_advice(reason: str | None) -> Advice:
+def not_running_advice(why: tuple[str, str] | None) -> Advice:
     """Nobody is eligible for what does not run; whoever was then, has to be looked at under its successor."""
-    return Advice("not_eligible", (Reason(reason or "program_ended", "not_met", "DOMAIN §4"),))
+    code, source = why or ("program_ended", "API §5")
+    return Advice("not_eligible", (Reason(code, "not_met", source),))
 
 
 def _said(reason: Reason, language: Language) -> AdviceReason:

@@ -102,8 +102,8 @@ class _Judges:
         if rules is not None:
             return evaluate(rules, facts, self._day)
         if self._not_running is None:
-            reason = await why_not_running(self._session, self._wanted["program"], self._day)
-            self._not_running = not_running_advice(reason)
+            why = await why_not_running(self._session, self._wanted["program"], self._day)
+            self._not_running = not_running_advice(why)
         return self._not_running
 
 

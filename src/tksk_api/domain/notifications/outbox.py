@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import func, literal, select, text, update
+from sqlalchemy import TextClause, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tksk_api.database.rounds import in_rounds
@@ -35,7 +35,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 6 * 3600.0
 MAX_ATTEMPTS = 10  # over some 20 hours
 _CLAIM = text("SELECT * FROM app.claim_messages(CAST(:channels AS text[]), :most, :lease, :per_day, :too_late)")
 _DEADLINES = text("SELECT app.notify_deadlines(:days, :most)")
-_DEADLINE_DAYS, _DEADLINES_AT_ONCE = 14, 200
+_REPORTS = text("SELECT app.remind_of_reports(:most)")
+_DEADLINE_DAYS, _EVENTS_AT_ONCE = 14, 200
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,23 @@ def pause_after(attempts: int) -> timedelta:
 
 async def tell_deadlines(sessions: Sessions) -> int:
     """Notifications of what ends within 14 days and was not told of yet; returns how many events there were."""
+    return await _tell(sessions, "tell_deadlines", _DEADLINES, days=_DEADLINE_DAYS)
+
+
+async def remind_of_reports(sessions: Sessions) -> int:
+    """Notifications of reports that are not handed in, on the days that calendars name; returns how many events."""
+    return await _tell(sessions, "remind_of_reports", _REPORTS)
+
+
+async def _tell(sessions: Sessions, purpose: str, statement: TextClause, **wanted: Any) -> int:
+    """Some at a time, so that no transaction holds what others wait for."""
     told = 0
     while True:
-        async with enter_system(sessions, "tell_deadlines") as session:
-            wanted = {"days": _DEADLINE_DAYS, "most": _DEADLINES_AT_ONCE}
-            found: int = (await (await session.connection()).execute(_DEADLINES, wanted)).scalar_one()
+        async with enter_system(sessions, purpose) as session:
+            asked = {**wanted, "most": _EVENTS_AT_ONCE}
+            found: int = (await (await session.connection()).execute(statement, asked)).scalar_one()
         told += found
-        if found < _DEADLINES_AT_ONCE:
+        if found < _EVENTS_AT_ONCE:
             return told
 
 

@@ -48,19 +48,23 @@ async def require_running(
     """
     version = await version_on(session, code, region_code, day)
     if version is None:
-        reason = await why_not_running(session, code, day)
-        if reason is None:
+        why = await why_not_running(session, code, day)
+        if why is None:
             raise invalid(pointer, "unknown_code", list="programs")
-        raise invalid(pointer, reason)
+        raise invalid(pointer, why[0])
     return version
 
 
-async def why_not_running(session: AsyncSession, code: str, day: date) -> str | None:
-    """Why no version holds on a day: program_ended or program_not_started; None when there is no such programme."""
-    begun = select(VERSIONS.c.effective_from).where(VERSIONS.c.program_code == code)
-    first = begun.order_by(VERSIONS.c.effective_from.asc().nulls_first()).limit(1)
-    found = (await (await session.connection()).execute(first)).first()
-    return None if found is None else not_running(found.effective_from, day)
+async def why_not_running(session: AsyncSession, code: str, day: date) -> tuple[str, str] | None:
+    """Why no version holds on a day, program_ended or program_not_started, and where it is written: the source of the
+    version that ended last, or that is the first to come. None when there is no such programme."""
+    begins, source = VERSIONS.c.effective_from, VERSIONS.c.source
+    versions = select(begins, source).where(VERSIONS.c.program_code == code).order_by(begins.asc().nulls_first())
+    found = (await (await session.connection()).execute(versions)).all()
+    if not found:
+        return None
+    begun = [row for row in found if row.effective_from is None or row.effective_from <= day]
+    return not_running(found[0].effective_from, day), (begun[-1] if begun else found[0]).source
 
 
 async def require_known(session: AsyncSession, codes: Sequence[str], pointer: str) -> None:

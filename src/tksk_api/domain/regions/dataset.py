@@ -44,6 +44,11 @@ _TIMEZONES = {
 _TIMEZONE_OF = {province: zone for zone, provinces in _TIMEZONES.items() for province in provinces.split()}
 
 
+def timezone_of(code: str) -> str:
+    """The IANA name by which a region's days are counted; the capital's for a province that is not known (yet)."""
+    return _TIMEZONE_OF.get(code[:2], "Asia/Jakarta")
+
+
 class RegionRow(NamedTuple):
     """One region; `timezone` is an IANA name, `parent_code` is None for a province."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.references.lists import LISTS
+from tksk_api.domain.reported import counts, followed_up
 from tksk_api.domain.reports import rules
 from tksk_api.domain.reports.content import (
     Attachment,
@@ -59,11 +60,10 @@ _SECTIONS: Mapping[str, str] = {
     "obstacles": """
         SELECT m.id AS activity_id, m.occurred_on, m.title, m.obstacle AS note FROM mine m
          WHERE m.obstacle IS NOT NULL ORDER BY m.occurred_on, m.id""",
-    "follow_ups": """
+    "follow_ups": f"""
         SELECT m.id AS activity_id, m.occurred_on, m.title, m.follow_up ->> 'note' AS note,
                m.follow_up ->> 'due_on' AS due_on,
-               EXISTS (SELECT 1 FROM activities d WHERE d.follows_up_id IN (m.id, m.revises_id) AND d.deleted_at IS NULL
-                          AND d.superseded_by IS NULL AND d.status IN ('submitted', 'accepted')) AS is_done
+               {followed_up("m")} AS is_done
           FROM mine m WHERE m.follow_up IS NOT NULL ORDER BY 5, m.id""",
     "attachments": """
         SELECT t.id, m.id AS activity_id, t.kind FROM mine m JOIN attachments t ON t.id = ANY (m.attachment_ids)
@@ -92,7 +92,7 @@ _COMPILE = text(
 WITH mine AS MATERIALIZED (
     SELECT a.* FROM activities a
      WHERE a.district_code = :district AND a.occurred_on BETWEEN :first AND :last
-       AND a.deleted_at IS NULL AND a.superseded_by IS NULL AND a.status IN ('submitted', 'accepted')
+       AND {counts("a")}
        AND (NOT :only_frozen OR a.frozen_by IS NOT NULL)
 ), served AS MATERIALIZED (
     SELECT coalesce(array_agg(DISTINCT p.id), '{{}}') AS ids FROM mine m CROSS JOIN unnest(m.beneficiary_ids) AS p (id)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.domain.reported import followed_up
 from tksk_api.domain.reports import rules
 from tksk_api.domain.reports.compiling import Compiled, follow_up_counts, partner_rows
 from tksk_api.domain.reports.content import Child, Identity, Level, PeriodType, ReportContent
@@ -35,14 +36,13 @@ SELECT g.code, g.name, r.id AS report_id, r.status, r.is_late, v.id AS revision_
  WHERE g.level = :level AND g.valid_until IS NULL AND g.parent_code IS NOT DISTINCT FROM :region
  ORDER BY g.code
 """)
-_ANEW = text("""
+_ANEW = text(f"""
 WITH mine AS MATERIALIZED (
     SELECT a.id, a.revises_id, a.partner_ids, a.follow_up FROM activities a
      WHERE a.id IN (SELECT unnest(v.activity_ids) FROM report_revisions v WHERE v.id = ANY (:sources))
 ), promised AS (
     SELECT (m.follow_up ->> 'due_on')::date AS due_on,
-           EXISTS (SELECT 1 FROM activities d WHERE d.follows_up_id IN (m.id, m.revises_id) AND d.deleted_at IS NULL
-                      AND d.superseded_by IS NULL AND d.status IN ('submitted', 'accepted')) AS is_done
+           {followed_up("m")} AS is_done
       FROM mine m WHERE m.follow_up IS NOT NULL
 )
 SELECT (SELECT coalesce(json_agg(x), '[]') FROM (

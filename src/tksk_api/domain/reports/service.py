@@ -38,7 +38,7 @@ from tksk_api.domain.reports.schemas import (
     ReportUpdate,
     ReportVerification,
 )
-from tksk_api.domain.reports.workflow import WORKFLOW, require_editable
+from tksk_api.domain.reports.workflow import AUTHORS, REVIEWERS, WORKFLOW, require_editable
 from tksk_api.domain.users.service import own_account
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.permissions import Permission, Role
@@ -48,21 +48,6 @@ _TOKEN_BYTES = 16
 _VERIFY = "SELECT * FROM app.verify_report($1)"
 _NATION_TIMEZONE = "Asia/Jakarta"  # where the ministry is
 _NATION = {"name": "Indonesia", "office": "Kementerian Sosial Republik Indonesia"}
-
-# Whose report a level's is, and who decides about it: the office above (DOMAIN §1.5). The regency's office also writes
-# for a district that nobody holds.
-_AUTHORS: Mapping[Level, frozenset[Role]] = {
-    "district": frozenset({Role.TKSK, Role.REGENCY_OFFICE}),
-    "regency": frozenset({Role.REGENCY_OFFICE}),
-    "province": frozenset({Role.PROVINCE_OFFICE}),
-    "nation": frozenset({Role.MINISTRY}),
-}
-_REVIEWERS: Mapping[Level, frozenset[Role]] = {
-    "district": frozenset({Role.REGENCY_OFFICE}),
-    "regency": frozenset({Role.PROVINCE_OFFICE}),
-    "province": frozenset({Role.MINISTRY}),
-    "nation": frozenset({Role.MINISTRY}),
-}
 
 
 async def create(session: AsyncSession, body: ReportCreate) -> Stored:
@@ -74,7 +59,7 @@ async def create(session: AsyncSession, body: ReportCreate) -> Stored:
     level = level_of(body.region_code)
     if not scope_of(session).contains(body.region_code):
         raise invalid("/region_code", "outside_scope")
-    _require(session, _AUTHORS, level, Permission.REPORT_WRITE)
+    _require(session, AUTHORS, level, Permission.REPORT_WRITE)
     key, created = await obtain(
         session, body.region_code, body.period_type, body.period_start, principal_of(session).user_id
     )
@@ -419,14 +404,14 @@ def _require(
 
 async def _load_own(session: AsyncSession, key: UUID, version: int) -> Report:
     row = await load(session, Report, key, lock=True)
-    _require(session, _AUTHORS, row.level, Permission.REPORT_WRITE)
+    _require(session, AUTHORS, row.level, Permission.REPORT_WRITE)
     return _current(row, version)
 
 
 async def _load_others(session: AsyncSession, key: UUID, version: int) -> Report:
     """For whoever decides about it: of the office above, and no author of it."""
     row = await load(session, Report, key, lock=True)
-    _require(session, _REVIEWERS, row.level, Permission.REPORT_REVIEW)
+    _require(session, REVIEWERS, row.level, Permission.REPORT_REVIEW)
     caller = principal_of(session).user_id
     if caller in row.officer_ids or caller == await _submitter(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.REPORT_REVIEW} (others)")

@@ -1,10 +1,12 @@
 """The way of a report, as data (API §6, DOMAIN §6): its author submits it, the office above returns or accepts it."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
+from tksk_api.domain.reports.content import Level
 from tksk_api.domain.workflow import Step, Workflow
 from tksk_api.errors import DomainError
-from tksk_api.security.permissions import Permission
+from tksk_api.security.permissions import Permission, Role
 
 Status = Literal["draft", "submitted", "returned", "accepted"]
 
@@ -23,6 +25,20 @@ WORKFLOW = Workflow(
     },
 )
 EDITABLE = frozenset({"draft", "returned"})
+# Whose report a level's is, and who decides about it: the office above (DOMAIN §1.5). The regency's office also writes
+# for a district that nobody holds.
+AUTHORS: Mapping[Level, frozenset[Role]] = {
+    "district": frozenset({Role.TKSK, Role.REGENCY_OFFICE}),
+    "regency": frozenset({Role.REGENCY_OFFICE}),
+    "province": frozenset({Role.PROVINCE_OFFICE}),
+    "nation": frozenset({Role.MINISTRY}),
+}
+REVIEWERS: Mapping[Level, frozenset[Role]] = {
+    "district": frozenset({Role.REGENCY_OFFICE}),
+    "regency": frozenset({Role.PROVINCE_OFFICE}),
+    "province": frozenset({Role.MINISTRY}),
+    "nation": frozenset({Role.MINISTRY}),
+}
 
 
 def require_editable(state: str) -> None:

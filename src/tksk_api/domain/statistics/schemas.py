@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from tksk_api.domain.records import Read
+from tksk_api.domain.records import Body, Read
 from tksk_api.domain.regions.schemas import Level
 from tksk_api.domain.visits.schemas import VisitFinding
+from tksk_api.types import RegionCode
 
 Subject = Annotated[
     Literal["activities", "sktm", "referrals", "ppks", "visits"],
@@ -144,6 +145,21 @@ class UnvisitedVillageRead(Read):
     region_name: str
     district_name: str
     last_visited_on: Annotated[date | None, Field(description="Null: nobody was ever visited there")]
+
+
+class DashboardLinkCreate(Body):
+    """The region of the first page."""
+
+    region_code: Annotated[RegionCode | None, Field(description="Unless given, your own area", examples=["18.71"])] = (
+        None
+    )
+
+
+class DashboardLink(Read):
+    """An address for a browser; whoever holds it sees what you see until it expires, so do not pass it on."""
+
+    url: str
+    expires_at: datetime
 
 
 class DatasetRow(Read):

@@ -4,7 +4,7 @@ Planning what a role never sees would cost more than reading the rest. A new kin
 goes into the list worklist_kinds. See docs/decisions/0016-worklist.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,9 +19,12 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    all_,
+    and_,
     bindparam,
     case,
     cast,
+    exists,
     false,
     func,
     literal_column,
@@ -32,6 +35,7 @@ from sqlalchemy import (
 from tksk_api.database.reads import Gathered, PageRequest, Resource, Sort
 from tksk_api.database.scope import RegionScope
 from tksk_api.database.tables import table_of
+from tksk_api.domain import reported
 from tksk_api.domain.activities.models import Activity
 from tksk_api.domain.assignments.models import Assignment
 from tksk_api.domain.beneficiaries.models import Beneficiary
@@ -41,6 +45,8 @@ from tksk_api.domain.privacy_requests.reads import PRIVACY_REQUESTS
 from tksk_api.domain.programs.models import ProgramVersion
 from tksk_api.domain.proposals.models import Proposal
 from tksk_api.domain.referrals.models import Referral
+from tksk_api.domain.reports.models import Report, ReportRevision
+from tksk_api.domain.reports.workflow import AUTHORS, REVIEWERS
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.timelines.events import text
@@ -50,7 +56,7 @@ from tksk_api.domain.worklist.tasks import CALLER, MOST_URGENT_FIRST, Task, call
 from tksk_api.security.permissions import Role
 
 AHEAD_DAYS = 14  # letters and places on waiting lists that end, follow-ups that come
-BEHIND_DAYS = 60  # a follow-up nobody took up that long ago has been overtaken by events
+BEHIND_DAYS = 60  # a follow-up nobody took up, or a report nobody acknowledged, has been overtaken by events
 ASSIGNMENT_AHEAD_DAYS = 30
 MOST_COUNTED = 1_000
 _LONGEST_VALIDITY = "interval '25 months'"  # a policy may say 24
@@ -64,11 +70,14 @@ _D = table_of(DuplicateCandidate)
 _C = table_of(Activity)
 _Q = table_of(PrivacyRequest)
 _S = table_of(Assignment)
+_T = table_of(Report)
+_SNAPSHOTS = table_of(ReportRevision)
 _PEOPLE = table_of(Beneficiary)
 _VERSIONS = table_of(ProgramVersion)
 
 _TKSK, _CLERK, _HEAD, _CAMAT = Role.TKSK, Role.VILLAGE_CLERK, Role.VILLAGE_HEAD, Role.DISTRICT_HEAD
 _REGENCY, _COORDINATOR, _AGENCY = Role.REGENCY_OFFICE, Role.COORDINATOR, Role.AGENCY
+_OFFICES = (_REGENCY, Role.PROVINCE_OFFICE, Role.MINISTRY)
 
 
 def _status(table: Any, *states: str) -> ColumnElement[bool]:
@@ -141,6 +150,25 @@ def _activity(kind: str, roles: tuple[Role, ...], *where: ColumnElement[bool], *
     )
 
 
+def _report(kind: str, roles: tuple[Role, ...], *where: ColumnElement[bool], **over: Any) -> Task:
+    return Task(
+        **{
+            "kind": kind,
+            "table": _T,
+            "roles": roles,
+            "where": where,
+            "since": _T.c.updated_at,
+            "about": _T.c.period_type,
+            **over,
+        }
+    )
+
+
+def _level_of(whose: Mapping[Any, frozenset[Role]]) -> ColumnElement[bool]:
+    """The report is of a level that is the caller's by `whose`."""
+    return or_(*(and_(_T.c.level == text(level), caller_is(*sorted(roles))) for level, roles in whose.items()))
+
+
 _ISSUER_TODAY = cast(func.timezone(_L.c.timezone, func.now()), Date)
 _SERVICE_DAYS = func.coalesce(
     cast(_A.c.policy["service_days"].astext, Integer), literal_column("1"), type_=Integer()
@@ -173,10 +201,43 @@ _DUE_TEXT = _C.c.follow_up["due_on"].astext
 _FOLLOW_UP: tuple[ColumnElement[bool], ...] = (
     _C.c.follow_up.is_not(None),
     _C.c.superseded_by.is_(None),
-    _C.c.follow_up["done_on"].astext.is_(None),
+    ~reported.is_followed_up(_C),
     cast(func.current_date() - days(BEHIND_DAYS), Text) <= _DUE_TEXT,
 )
 _FOLLOWED: dict[str, Any] = {"since": _C.c.created_at, "due_on": cast(_DUE_TEXT, Date)}
+# Whoever holds the district now can hand them in; where nobody does, the regency sees that they wait.
+_LEFT_BEHIND = (
+    _status(_C, "draft", "returned"),
+    ~_C.c.is_suggested,
+    or_(caller_is(_REGENCY), func.app.covers(_C.c.district_code, type_=Boolean())),
+    ~func.coalesce(func.app.works_in(_C.c.officer_id, _C.c.district_code, type_=Boolean()), false()),
+)
+_HELD = func.app.holder_of(_T.c.district_code, type_=Uuid()).is_not(None)
+_REPORT_TO_SUBMIT = (
+    _status(_T, "draft", "returned"),
+    _level_of(AUTHORS),
+    or_(_T.c.level != text("district"), ~caller_is(_REGENCY), ~_HELD),
+    or_(_status(_T, "returned"), _T.c.period_end < cast(func.timezone(_T.c.timezone, func.now()), Date)),
+)
+_SNAPSHOT = (_SNAPSHOTS.c.report_id == _T.c.id, _SNAPSHOTS.c.number == _T.c.revision)
+_REPORT_TO_REVIEW = (
+    _status(_T, "submitted"),
+    _level_of(REVIEWERS),
+    all_(_T.c.officer_ids) != CALLER,
+    ~exists().where(*_SNAPSHOT, _SNAPSHOTS.c.submitted_by == CALLER),
+)
+_COMES_LAST = literal_column(
+    "(SELECT c.value #>> '{}' = 'after_acceptance' FROM app.report_calendar(reports.region_code, reports.period_end) c "
+    "WHERE c.name = 'acknowledgement')",
+    Boolean(),
+)
+_REPORT_TO_ACKNOWLEDGE = (
+    _status(_T, "submitted", "accepted"),
+    _T.c.level == text("district"),
+    _T.c.updated_at > func.now() - literal_column(f"interval '{BEHIND_DAYS} days'"),
+    exists().where(*_SNAPSHOT, _SNAPSHOTS.c.acknowledged_at.is_(None)),
+    _T.c.status == case((_COMES_LAST, text("accepted")), else_=text("submitted")),
+)
 _PLANNED: dict[str, Any] = {
     "table": _V,
     "since": _V.c.created_at,
@@ -276,6 +337,10 @@ TASKS: tuple[Task, ...] = (
     _activity("activity_to_submit", (_TKSK,), _status(_C, "draft"), ~_C.c.is_suggested, _OWN_ACTIVITY),
     _activity("activity_returned", (_TKSK,), _status(_C, "returned"), _OWN_ACTIVITY),
     _activity("activity_to_review", (_REGENCY,), _status(_C, "submitted")),
+    _activity("activity_left_behind", (_TKSK, _REGENCY), *_LEFT_BEHIND),
+    _report("report_to_submit", (_TKSK, *_OFFICES), *_REPORT_TO_SUBMIT, due_on=_T.c.due_on),
+    _report("report_to_review", _OFFICES, *_REPORT_TO_REVIEW),
+    _report("report_to_acknowledge", (_CAMAT,), *_REPORT_TO_ACKNOWLEDGE),
     _activity(
         "follow_up_due",
         (_TKSK,),
