@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from tksk_api.domain.reports.content import BySex as Sexes
 from tksk_api.domain.reports.content import (
     Child,
     Children,
@@ -29,7 +30,6 @@ from tksk_api.domain.reports.content import (
     VisitRow,
     Work,
 )
-from tksk_api.domain.reports.content import BySex as Sexes
 from tksk_api.domain.reports.printing import District, Printable
 
 KEY = UUID("01990000-0000-7000-8000-000000000001")
@@ -136,9 +136,7 @@ def report(**over: Any) -> ReportContent:
                 referred=sexes(),
                 closed=sexes(),
             ),
-            PpksRow(
-                category="sensitive", new=sexes(1, 1), served=sexes(2, 2), referred=sexes(1), closed=sexes()
-            ),
+            PpksRow(category="sensitive", new=sexes(1, 1), served=sexes(2, 2), referred=sexes(1), closed=sexes()),
         ),
         "sktm": tuple(
             SktmRow(purpose=purpose, state=state, applications=number(count))

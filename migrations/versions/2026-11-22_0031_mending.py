@@ -6,7 +6,7 @@ from alembic import op
 import ops
 
 revision = "0031"
-down_revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from test_statistics_figures import LAST_MONTH, THIS_MONTH, TODAY, log_work
 
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, code_of, machine
-from test_statistics_figures import LAST_MONTH, THIS_MONTH, TODAY, log_work
 
 STATISTICS = "/v1/statistics"
 CHARTS = f"{STATISTICS}/charts"

@@ -7,11 +7,11 @@ from uuid import UUID
 import pypdf
 import pytest
 from python_calamine import CalamineWorkbook
+from test_reports import LAST_MONTH, URL, compiled, full_month, log, submitted
 
 from files import camera_picture
 from helpers import BANDAR_LAMPUNG, PANJANG
 from sktm_flow import Offices, offices, ok
-from test_reports import LAST_MONTH, URL, compiled, full_month, log, submitted
 from tksk_api.domain.reports.content import ReportContent
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -91,7 +91,9 @@ async def test_a_recap_lists_its_districts_and_who_is_missing(owner, team):
     assert len(rows) == districts + 1
     said = words(await document(team.dinsos, recap, "pdf"))
     assert "Belum ada dalam rekapitulasi ini" in said
-    other = await owner.fetchval("SELECT name FROM regions WHERE parent_code = $1 AND code <> $2", BANDAR_LAMPUNG, PANJANG)
+    other = await owner.fetchval(
+        "SELECT name FROM regions WHERE parent_code = $1 AND code <> $2", BANDAR_LAMPUNG, PANJANG
+    )
     assert other in said
 
 

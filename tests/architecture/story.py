@@ -41,6 +41,8 @@ NOT_ABOUT_PEOPLE = {
     "list_vacancies_on": "districts without an officer",
     "get_statistics": "counts; the lists they name are driven by themselves",
     "get_coverage": "counts of places",
+    "get_chart": "a picture of counts",
+    "get_dashboard": "a page of counts",
     "list_unvisited_villages": "places",
     "list_open_data": "tables of counts",
     "get_open_data": "counts, the small ones withheld",

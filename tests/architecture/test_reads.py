@@ -72,6 +72,7 @@ BUDGET = {
     "list_family_history": 2,
     "get_sktm_policy": 2,
     "get_statistics": 2,
+    "get_chart": 2,
     "get_coverage": 3,  # enters, the places, and their names
     "list_open_data": 0,
     "get_open_data_metadata": 0,

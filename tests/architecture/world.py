@@ -57,6 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "read_all_notifications": {"until": "2026-11-01T00:00:00Z"},
     "put_notification_settings": {"phone": PHONE, "quiet_hours": None, "channels": {"task": ["in_app", "sms"]}},
     "create_quick_activity": {"kind": "aftercare"},
+    "create_dashboard_link": {"region_code": None},  # their own area
     "create_report": {"region_code": PANJANG, "period_type": "month", "period_start": "2024-02-01"},
     "compile_reports": {"region_code": BANDAR_LAMPUNG, "period_type": "month", "period_start": "2024-02-01"},
     "return_report": {"remarks": [{"section": "work", "note": "Lengkapi hasil kegiatan"}]},
@@ -103,7 +104,8 @@ class World:
             "list": "pillars",
             "dataset": "activities-by-pillar",
             "version": "1",
-            "region_code": self.place["village"],
+            "region_code": self.place["district" if operation.collection == "dashboard" else "village"],
+            "kind": "bars",
             "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",
             "id": self.ids.get(operation.collection),
             "number": "1",

@@ -1,5 +1,6 @@
 """Who sees which row, said once more and plainly: the lists are held against this, not against their own SQL."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,14 @@ def _is_given(stored: Any, value: str) -> bool:
 
 def _is_handed_in(status: Any, value: str) -> bool:
     return (status in ("submitted", "accepted")) == (value == "true")
+
+
+def _is_due(follow_up: Any, first: date, last: date) -> bool:
+    return follow_up is not None and first <= date.fromisoformat(json.loads(follow_up)["due_on"]) <= last
+
+
+_FOLLOWED = ("pending", "done")
+_DAYS = (date(2020, 1, 1), date(2099, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,13 @@ LISTS = {
             "within": Filter("region_code", lambda stored, value: lies_in(stored, value)),
             # None of them was corrected; of that, tests/api/test_activities_frozen.py.
             "counted": Filter("status", _is_handed_in, ("true", "false")),
+            "has_result": Filter("result", _is_given, ("true", "false")),
+            # Nobody took any of them up; of that, and of reports and partners, tests/api/test_counted_work.py.
+            "follow_up": Filter("follow_up", lambda stored, value: bool(stored and value == "pending"), _FOLLOWED),
+            "follow_up_due_from": Filter("follow_up", lambda stored, value: _is_due(stored, value, date.max), _DAYS),
+            "follow_up_due_until": Filter("follow_up", lambda stored, value: _is_due(stored, date.min, value), _DAYS),
+            "partner_type": Filter("id", lambda stored, value: False, ("wpks",)),
+            "report": Filter("id", lambda stored, value: False, (uuid4(),)),
         },
     ),
     "list_users": Listed("users"),

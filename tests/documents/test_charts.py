@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -40,9 +41,7 @@ def statistics(
         previous=Span(from_=date(2025, 1, 1), to=date(2025, 12, 31)) if before else None,
         by=list(by),
         cells=[
-            StatisticsCell(
-                keys=dict(zip(by, keys, strict=True)), **figure(count, before.get(keys) if before else None)
-            )
+            StatisticsCell(keys=dict(zip(by, keys, strict=True)), **figure(count, before.get(keys) if before else None))
             for keys, count in counts.items()
         ],
         totals=Figure(**figure(sum(count or 0 for count in counts.values()), None)),
@@ -100,9 +99,7 @@ def test_a_chart_is_a_picture_with_words_and_nothing_else(kind: str) -> None:
 def test_bars_are_as_long_as_their_numbers() -> None:
     shown = by_pillar()
     found = [
-        float(bar.get("width", "0"))
-        for bar in Xml.fromstring(bars(shown)).iter(f"{SVG}rect")
-        if bar.get("x") == "210"
+        float(bar.get("width", "0")) for bar in Xml.fromstring(bars(shown)).iter(f"{SVG}rect") if bar.get("x") == "210"
     ]
     counts = [count for row in shown.counts for count in row]
     for width, count in zip(found, counts, strict=True):
@@ -132,7 +129,7 @@ def test_axes_begin_at_zero_and_reach_the_largest(most: int) -> None:
     assert ticks[0] == 0
     assert ticks[-1] >= most
     assert len(ticks) <= 6
-    assert len({high - low for low, high in zip(ticks, ticks[1:], strict=False)}) == 1
+    assert len({high - low for low, high in pairwise(ticks)}) == 1
 
 
 def test_of_many_series_the_small_ones_are_summed_up() -> None:
@@ -148,8 +145,11 @@ def test_tiles_never_lie_on_each_other_and_keep_their_neighbours() -> None:
     assert len(set(cells.values())) == len(PLACES)
     assert cells["52.71"][0] < cells["52.72"][0]  # Mataram lies west of Bima
     assert cells == arranged(list(PLACES.items()))
-    every = [(row.code, Place(row.latitude, row.longitude)) for row in rows() if row.code.startswith("35.") and
-             row.level == "district"]
+    every = [
+        (row.code, Place(row.latitude, row.longitude))
+        for row in rows()
+        if row.code.startswith("35.") and row.level == "district"
+    ]
     assert len(set(arranged(every).values())) == len(every) > 600
 
 

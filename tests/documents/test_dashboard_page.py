@@ -11,9 +11,9 @@ from pathlib import Path
 import PIL.Image
 import pypdf
 import pytest
+from test_verification_page import CHROMIUM, CONTRASTS, IS_REQUIRED, PHONE, browser, phone, served  # noqa: F401
 
 from helpers import BANDAR_LAMPUNG, PANJANG, Caller, add_user
-from test_verification_page import CHROMIUM, CONTRASTS, IS_REQUIRED, PHONE, browser, phone, served  # noqa: F401
 from tksk_api.domain.regions.service import local_today
 from tksk_api.domain.statistics.periods import months_later
 

@@ -14,7 +14,20 @@ from tksk_api.documents.report_workbook import heading, render_workbook
 from tksk_api.domain.reports.content import Narrative, Obstacle
 from tksk_api.domain.reports.printing import Printable
 
-FORMULAS = ("=1+1", "+62811", "-5", "@SUM(A1)", "{=1}", "https://x.example", "12", "007", "\tx", "a\nb", "😀", "x" * 4000)
+FORMULAS = (
+    "=1+1",
+    "+62811",
+    "-5",
+    "@SUM(A1)",
+    "{=1}",
+    "https://x.example",
+    "12",
+    "007",
+    "\tx",
+    "a\nb",
+    "😀",
+    "x" * 4000,
+)
 
 
 def read(document: bytes) -> dict[str, list[list[Any]]]:
@@ -60,7 +73,9 @@ def test_a_text_stays_a_text_whatever_it_begins_with() -> None:
     said = [row[1:] for row in read(document)["Hambatan"][1:]]
     assert said == [[text, text] for text in FORMULAS]
     with zipfile.ZipFile(io.BytesIO(document)) as package:
-        assert not any(b"<f>" in package.read(name) or b"hyperlink" in package.read(name) for name in package.namelist())
+        assert not any(
+            b"<f>" in package.read(name) or b"hyperlink" in package.read(name) for name in package.namelist()
+        )
         names = package.namelist()
     assert not any(word in name for name in names for word in ("vba", "external", "media", "drawing"))
 

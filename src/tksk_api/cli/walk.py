@@ -157,8 +157,13 @@ class Walk:
         raise StepFailedError("no free synthetic NIK")
 
 
+def local_now() -> datetime:
+    """By the clock of Bandar Lampung."""
+    return datetime.now(UTC) + _WIB
+
+
 def today() -> str:
-    return (datetime.now(UTC) + _WIB).date().isoformat()
+    return local_now().date().isoformat()
 
 
 def letter(walk: Walk) -> None:

@@ -72,10 +72,10 @@ def report(walk: Walk) -> None:
     _figures(walk, first, last)
 
 
-# ---- what every report goes through ------------------------------------------------------------------------------------
+# ---- what every report goes through ----------------------------------------------------------------------------------
 
 
-def _opened(walk: Walk, who: str, region: str | None, first: date, reviewer: str) -> str:
+def _opened(walk: Walk, who: str, region: str, first: date, reviewer: str) -> str:
     """The address of the month's report, to be worked on. A demo that ran before has left it where it got to: the
     office gives it back, or a correction is begun."""
     path, status = _obtained(walk, who, region, first)
@@ -88,11 +88,11 @@ def _opened(walk: Walk, who: str, region: str | None, first: date, reviewer: str
     return path
 
 
-def _obtained(walk: Walk, who: str, region: str | None, first: date) -> tuple[str, str]:
+def _obtained(walk: Walk, who: str, region: str, first: date) -> tuple[str, str]:
     """Address and status of the month's report, which is compiled if there is none."""
-    level = {None: "nation", 2: "province", 5: "regency", 8: "district"}[region and len(region)]
-    place = f"region_code={region}&" if region else ""
-    found = walk.look(who, f"{REPORTS}?{place}level={level}&period_type=month&period_start={first}")["items"]
+    level = {2: "province", 5: "regency", 8: "district"}[len(region)]
+    asked = f"region_code={region}&level={level}&period_type=month&period_start={first}"
+    found = walk.look(who, f"{REPORTS}?{asked}")["items"]
     if not found:
         body = {"region_code": region, "period_type": "month", "period_start": first.isoformat()}
         found = [walk.act(who, f"compiles the month of {region}", "POST", REPORTS, body, expect=201, show=_summary)]
@@ -136,7 +136,7 @@ def _codes(check: Mapping[str, Any]) -> str:
     return "; ".join(f"{item['code']}{'!' * (item['severity'] == 'blocking')}" for item in check["items"]) or "nothing"
 
 
-# ---- Panjang -----------------------------------------------------------------------------------------------------------
+# ---- Panjang ---------------------------------------------------------------------------------------------------------
 
 
 def _quick(walk: Walk, who: str, day: date, kind: str, reached: Sequence[int], **over: Any) -> Any:
@@ -263,7 +263,7 @@ def _cases(walk: Walk, first: date, last: date) -> None:
         walk.register(CLERK, name, _born(walk), sex, ppks_categories=[])
         for name, sex in (("Yanti Kurniasih", "female"), ("Suroso", "male"))
     )
-    for person, category in ((woman, "perempuan_rawan_sosial_ekonomi"), (man, "pemulung")):
+    for person, category in ((woman, "prse"), (man, "pemulung")):
         body = {"category": category, "beneficiary_id": person["id"], "assessed_on": days[3].isoformat()}
         walk.act(
             OFFICER,
@@ -275,7 +275,12 @@ def _cases(walk: Walk, first: date, last: date) -> None:
             show=lambda a: f"{a['category']} since {a['since']}",
         )
     by_hand = {"beneficiary_ids": [woman["id"]], "result": "Layak"}
-    nobody = {"kind": "home_visit", "pillar": "social_security", "occurred_on": days[4].isoformat(), **by_hand}
+    nobody: dict[str, Any] = {
+        "kind": "home_visit",
+        "pillar": "social_security",
+        "occurred_on": days[4].isoformat(),
+        **by_hand,
+    }
     nobody["headcount"] = {"male": 0, "female": 0, "children": 0, "disabled": 0}
     walk.act(OFFICER, "reaches nobody, but names her", "POST", f"{ACTIVITIES}/quick", nobody, expect=422)
     _quick(walk, OFFICER, days[4], "home_visit", (0, 1, 0, 0), pillar="social_security", **by_hand)
@@ -293,7 +298,9 @@ def _born(walk: Walk) -> str:
 def _visited(walk: Walk, person: Mapping[str, Any], day: date, found: Mapping[str, Any]) -> str:
     body = {"beneficiary_id": person["id"], "visited_on": day.isoformat()}
     planned = walk.act(OFFICER, f"{day}: at {person['full_name']}'s", "POST", "/v1/visits", body, expect=201)
-    walk.step(OFFICER, "writes what was seen", f"/v1/visits/{planned['id']}/complete", found, show=lambda v: v["outcome"])
+    walk.step(
+        OFFICER, "writes what was seen", f"/v1/visits/{planned['id']}/complete", found, show=lambda v: v["outcome"]
+    )
     return str(planned["id"])
 
 
@@ -368,6 +375,7 @@ def _date_back(walk: Walk, records: Sequence[UUID], day: date) -> None:
                     days,
                     records,
                 )
+            await upkeep.rebuild(connection)  # that a record began on another day is nothing the triggers look for
         finally:
             await connection.close()
 
@@ -454,7 +462,9 @@ def _submit_work(walk: Walk, who: str, district: str, first: date, last: date) -
 def _review(walk: Walk, path: str, first: date, last: date) -> str:
     """The city returns it, and takes what comes back. Answers with an activity that the report holds."""
     walk.chapter("M6. Returned with remarks, completed, acknowledged, accepted")
-    walk.act(OFFICER, "the author accepts it", "POST", f"{path}/accept", version=walk.version(OFFICER, path), expect=403)
+    walk.act(
+        OFFICER, "the author accepts it", "POST", f"{path}/accept", version=walk.version(OFFICER, path), expect=403
+    )
     flood = _without_result(walk, first, last)
     url = f"{ACTIVITIES}/{flood}"
     result = {"result": "318 paket tersalur"}
@@ -508,10 +518,12 @@ def _correction(walk: Walk, path: str, url: str) -> None:
     _scanned(walk, OFFICER, path, "superseded", back=1)
     for one in _revisions(walk, OFFICER, path)[-3:]:
         said = walk.look(OFFICER, f"{path}/revisions/{one['number']}")["content"]["work"]
-        walk.say("", f"revision {one['number']}: {one['status']}", f"{said['headcount']['male']} men, {one['sha256'][:12]}")
+        walk.say(
+            "", f"revision {one['number']}: {one['status']}", f"{said['headcount']['male']} men, {one['sha256'][:12]}"
+        )
 
 
-# ---- NTB ---------------------------------------------------------------------------------------------------------------
+# ---- NTB -------------------------------------------------------------------------------------------------------------
 
 
 def _province(walk: Walk, first: date, last: date) -> None:
@@ -523,8 +535,8 @@ def _province(walk: Walk, first: date, last: date) -> None:
         walk.sign_in(who)
     for regency, districts in _ACCEPTED.items():
         for who, district in districts.items():
-            _district(walk, who, district, first, last, f"dinsos.{regency}")
-    _district(walk, *_WAITING, first, last, None)
+            _district(walk, who, district, first, last, reviewer=f"dinsos.{regency}")
+    _district(walk, *_WAITING, first, last)
     _drafts(walk, first)
     for regency in _ACCEPTED:
         path, status = _obtained(walk, f"dinsos.{regency}", regency, first)
@@ -546,7 +558,7 @@ def _province(walk: Walk, first: date, last: date) -> None:
     walk.expects(states["vacant"] > 0, "vacant districts are named")
 
 
-def _district(walk: Walk, who: str, district: str, first: date, last: date, reviewer: str | None) -> None:
+def _district(walk: Walk, who: str, district: str, first: date, last: date, *, reviewer: str | None = None) -> None:
     """A short month, up to its acceptance where somebody reviews it; what an earlier walk did stays."""
     path, status = _obtained(walk, who, district, first)
     if status != "draft":
@@ -565,7 +577,13 @@ def _district(walk: Walk, who: str, district: str, first: date, last: date, revi
 def _drafts(walk: Walk, first: date) -> None:
     body = {"region_code": _ONLY_DRAFTS, "period_type": "month", "period_start": first.isoformat()}
     job = walk.act(
-        NTB, "has drafts of a regency made", "POST", f"{REPORTS}/compile-many", body, expect=202, show=lambda j: j["state"]
+        NTB,
+        "has drafts of a regency made",
+        "POST",
+        f"{REPORTS}/compile-many",
+        body,
+        expect=202,
+        show=lambda j: j["state"],
     )
     until = time.monotonic() + _PATIENCE_SECONDS
     while job["state"] in ("queued", "running"):
@@ -577,7 +595,7 @@ def _drafts(walk: Walk, first: date) -> None:
     walk.say(NTB, "asks for the job", f"{job['state']}: {made}")
 
 
-# ---- reading back ------------------------------------------------------------------------------------------------------
+# ---- reading back ----------------------------------------------------------------------------------------------------
 
 
 def read_back(walk: Walk, who: str, path: str) -> Any:
@@ -588,7 +606,9 @@ def read_back(walk: Walk, who: str, path: str) -> Any:
     for kind in KINDS:
         answer = walk.act(who, f"fetches the {kind}", "GET", f"{path}/document?format={kind}", show=_size)
         files[kind] = _canonical(answer) if kind == "json" else answer
-        walk.save(files[kind], f"laporan-{row['region_code']}-{period['first'][:7]}-r{row['revision']}.{kind}", "reports")
+        walk.save(
+            files[kind], f"laporan-{row['region_code']}-{period['first'][:7]}-r{row['revision']}.{kind}", "reports"
+        )
     content = json.loads(files["json"])
     walk.expects(content == row["content"], "the document says what the report says")
     newest = _revisions(walk, who, path)[-1]
@@ -664,7 +684,7 @@ def _read_workbook(walk: Walk, data: bytes, content: Any) -> None:
         walk.say("", "the XLSX is not read back", "python-calamine is not installed")
         return
     book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-    sheets = {name: book.get_sheet_by_name(name).to_python()[1:] for name in book.sheet_names}
+    sheets: dict[str, list[Any]] = {name: book.get_sheet_by_name(name).to_python()[1:] for name in book.sheet_names}
     work = content["work"]
     said = [
         [_label("pillars", row["pillar"]), _label("functions", row["function"]), row["activities"]["count"]]
@@ -716,11 +736,13 @@ def _waiting(walk: Walk, who: str, place: str, first: str) -> list[Any]:
     listed = f"{REPORTS}?region_code={place}&level=district&period_type=month&period_start={first}&status=submitted"
     found = [walk.look(who, f"{REPORTS}/{row['id']}")["content"] for row in _all(walk, who, listed)]
     for row in found:
-        walk.say("", "not accepted yet, and so not in the recap", f"{row['region']['name']}, {_summary({'content': row})}")
+        walk.say(
+            "", "not accepted yet, and so not in the recap", f"{row['region']['name']}, {_summary({'content': row})}"
+        )
     return found
 
 
-# ---- figures -----------------------------------------------------------------------------------------------------------
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 
 def _figures(walk: Walk, first: date, last: date) -> None:
@@ -732,8 +754,10 @@ def _figures(walk: Walk, first: date, last: date) -> None:
             f"where is nobody in {region}?",
             "GET",
             f"/v1/statistics/coverage?region={region}",
-            show=lambda c: f"{c['totals']['villages_without_visit']} of {c['totals']['villages']} villages unvisited, "
-            f"{c['totals']['districts_without_officer']} of {c['totals']['districts']} districts vacant",
+            show=lambda c: (
+                f"{c['totals']['villages_without_visit']} of {c['totals']['villages']} villages unvisited, "
+                f"{c['totals']['districts_without_officer']} of {c['totals']['districts']} districts vacant"
+            ),
         )
     walk.act(
         CITY,
@@ -742,7 +766,33 @@ def _figures(walk: Walk, first: date, last: date) -> None:
         f"/v1/statistics?{span}&by=pillar&compare=previous",
         show=lambda s: ", ".join(f"{c['keys']['pillar']} {c['count']} ({c['change']:+d})" for c in s["cells"]),
     )
+    _pictures(walk, CITY, "18.71", first, last)
+    _pictures(walk, NTB, PROVINCE, first, last)
     _recount(walk)
+
+
+def _pictures(walk: Walk, who: str, region: str, first: date, last: date) -> None:
+    """Charts and the page of a region, as a browser gets them."""
+    span = f"region={region}&from={first}&to={last}"
+    for kind, by in (("bars", "pillar"), ("lines", "month,pillar"), ("map", "region")):
+        chart = walk.act(
+            who,
+            f"a chart of {region}: {kind}",
+            "GET",
+            f"/v1/statistics/charts/{kind}.svg?{span}&by={by}",
+            show=lambda svg: f"{len(svg):,} bytes of SVG",
+        )
+        walk.expects(b"<desc" in chart and b"<script" not in chart, "the picture says in words what it shows")
+        walk.save(chart, f"{kind}-{region}.svg", "reports")
+    body = {"region_code": region}
+    link = walk.act(who, "asks for a page to open", "POST", "/v1/statistics/dashboard-links", body, expect=201)["url"]
+    page = httpx.get(link, timeout=30)
+    walk.say("a browser", f"opens it, without a token: {page.status_code}", f"{len(page.content):,} bytes of HTML")
+    walk.expects(page.status_code == httpx.codes.OK and "<script" not in page.text, "the page opens, without a script")
+    month = walk.act(who, "and of the month", "GET", f"/dashboard/{region}?month={first:%Y-%m}&lang=id", show=_size)
+    total = walk.look(who, f"/v1/statistics?{span}&of=activities")["totals"]["count"]
+    walk.expects(f">{total}<" in month.decode(), f"the page says {total} activities")
+    walk.save(month, f"dashboard-{region}.html", "reports")
 
 
 def _recount(walk: Walk) -> None:

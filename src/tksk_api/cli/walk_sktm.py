@@ -11,7 +11,7 @@ import httpx
 
 from tksk_api.cli.offices import CAMPUS
 from tksk_api.cli.verify_qr import EXPIRED, FORGED, VALID, verify_qr
-from tksk_api.cli.walk import Walk, today
+from tksk_api.cli.walk import Walk, local_now, today
 from tksk_api.documents.scanning import addresses_in
 from tksk_api.domain.seeds import agency_id
 
@@ -24,6 +24,7 @@ _SURNAMES = ("Wulandari", "Handayani", "Lestari", "Pratiwi", "Susanti", "Rahayu"
 _INCOME = 1_850_000
 _LIGHTEST_PAGE = 30_000  # bytes: what a page may weigh on a village's network
 _PATIENCE_SECONDS = 20.0
+_BY_DAY = range(6, 21)  # hours in which applicants are sent messages
 
 # What Panjang Selatan sets itself; the rest is inherited.
 SETTINGS: Mapping[str, Any] = {
@@ -351,7 +352,10 @@ def _signature(walk: Walk, path: str) -> Any:
     walk.say("", "sealed by", f"{seal['subject']}, certified by the state: {seal['is_certified']}")
     walk.step(HEAD, "signs a second time", f"{path}/sign", expect=409)
     told(walk, CLERK, "sktm_issued", issued["case_number"])
-    _message(walk, issued["case_number"], "sudah terbit")
+    if local_now().hour in _BY_DAY:
+        _message(walk, issued["case_number"], "sudah terbit")
+    else:
+        walk.say("the outbox", "keeps the applicant's message", "until 06:00: nobody is woken for it")
     return issued
 
 

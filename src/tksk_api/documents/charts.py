@@ -103,8 +103,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "bars": "Grafik batang",
         "lines": "Grafik garis",
         "map": "Peta petak",
-        "tiles": "Tiap petak satu wilayah, diletakkan sedekat mungkin dengan titik koordinatnya; ukuran dan batas petak "
-        "bukan batas wilayah.",
+        "tiles": "Tiap petak satu wilayah, sedekat mungkin dengan titik koordinatnya; ukuran dan batas petak bukan "
+        "batas wilayah.",
         "placeless": "Tanpa koordinat, diletakkan di bawah menurut kode: {names}.",
     },
     "en": {
@@ -119,8 +119,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "bars": "Bar chart",
         "lines": "Line chart",
         "map": "Tile map",
-        "tiles": "Each tile is one region, as near to its coordinates as there is room; size and edges of a tile are not "
-        "the region's.",
+        "tiles": "Each tile is one region, as near to its coordinates as there is room; size and edges are not those "
+        "of the region.",
         "placeless": "Without coordinates, placed below by code: {names}.",
     },
 }
@@ -167,7 +167,7 @@ def figures(read: StatisticsRead, language: Language) -> Figures:
     """Statistics by one or two keys as rows and series. Of many series the largest are kept, the others summed up."""
     words = _WORDS[language]
     first, *rest = read.by
-    codes = tuple(dict.fromkeys(cell.keys[first] for cell in read.cells))
+    codes = _ordered(first, dict.fromkeys(cell.keys[first] for cell in read.cells))
     cells: dict[tuple[str, str], Figure] = {
         (cell.keys[first], cell.keys[rest[0]] if rest else ""): cell for cell in read.cells
     }
@@ -216,6 +216,13 @@ def word(dimension: Dimension, code: str, language: Language, regions: Mapping[s
     return code
 
 
+def _ordered(dimension: Dimension, codes: Iterable[str]) -> tuple[str, ...]:
+    """As people expect to read them: in the order of their list, or of their way; others stay as they come."""
+    known = [item.code for item in LISTS[_LISTS[dimension]].items] if dimension in _LISTS else []
+    order = {code: at for at, code in enumerate(STATES if dimension == "state" else known)}
+    return tuple(sorted(codes, key=lambda code: order.get(code, len(order))))
+
+
 def _series(
     read: StatisticsRead, dimension: Dimension, language: Language
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
@@ -226,7 +233,7 @@ def _series(
         sums[key] = sums.get(key, 0) + (cell.count or 0)
     ranked = sorted(sums, key=lambda key: -sums[key])
     kept = set(ranked if len(ranked) <= _MOST_SERIES else ranked[: _MOST_SERIES - 1])
-    found = [(key,) for key in sums if key in kept]
+    found = [(key,) for key in _ordered(dimension, sums) if key in kept]
     names = tuple(word(dimension, key, language, read.regions) for (key,) in found)
     others = tuple(key for key in sums if key not in kept)
     return ([*found, others], (*names, _WORDS[language]["others"])) if others else ([*found], names)
@@ -245,7 +252,7 @@ def bars(shown: Figures, width: int = _WIDTH) -> str:
 
     `width` in units as wide as a screen's; letters stay as large.
     """
-    label_width, right = (210, 78) if width == _WIDTH else (140, 68)
+    label_width, right = (210, 78) if width == _WIDTH else (146, 56)
     room = width - label_width - right
     thick = 22 if shown.is_stacked or len(shown.series) == 1 else 13
     per_row = thick + 12 if shown.is_stacked else thick * len(shown.series) + 12
@@ -258,7 +265,7 @@ def bars(shown: Figures, width: int = _WIDTH) -> str:
         body.append(f'<path d="M{x:.1f} 0v{height}" stroke="{_GRID}"/>')
         body.append(_text(x, height + 16, number(value, shown.language), "middle", _GREY, 12))
     for label, row in zip(shown.labels, shown.counts, strict=True):
-        body.append(_text(label_width - 8, y + per_row / 2 + 4, _short(label, label_width // 7 + 1), "end"))
+        body.append(_text(label_width - 8, y + per_row / 2 + 4, _short(label, label_width // 7), "end"))
         if shown.is_stacked:
             body += _stack(row, label_width, y + 6, thick, room / top, shown.language)
         else:
@@ -382,7 +389,7 @@ def tiles(shown: Figures, places: Mapping[str, Place]) -> str:
     placeless = [
         name
         for code, name in zip(shown.codes, shown.labels, strict=True)
-        if places.get(code, Place(None, None)).latitude is None
+        if places.get(code, Place(None, None)).point is None
     ]
     words = _WORDS[shown.language]
     notes = [words["tiles"], *([words["placeless"].format(names=", ".join(placeless))] if placeless else ())]
@@ -392,7 +399,7 @@ def tiles(shown: Figures, places: Mapping[str, Place]) -> str:
 def arranged(places: Sequence[tuple[str, Place]]) -> dict[str, tuple[int, int]]:
     """Column and row of each region in a grid as wide and high as the places lie apart: the free cell nearest to its
     own, the same each time. Those without coordinates fill rows of their own below, by code."""
-    known = [(code, place.longitude, place.latitude) for code, place in places if place.is_known]
+    known = [(code, *place.point) for code, place in places if place.point is not None]
     found: dict[str, tuple[int, int]] = {}
     if known:
         west, east = min(x for _, x, _ in known), max(x for _, x, _ in known)
@@ -409,7 +416,7 @@ def arranged(places: Sequence[tuple[str, Place]]) -> dict[str, tuple[int, int]]:
         found = _without_empty(found)
     first = max((row for _, row in found.values()), default=-1) + 1
     beside = max((column for column, _ in found.values()), default=7) + 1
-    for index, code in enumerate(code for code, place in places if not place.is_known):
+    for index, code in enumerate(code for code, place in places if place.point is None):
         found[code] = (index % beside, first + index // beside)
     return found
 
@@ -445,12 +452,21 @@ def _tile(  # noqa: PLR0917
     box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{side - 2:.1f}" height="{deep - 2:.1f}"'
     drawn = f'<rect {box} fill="{_SHADES[shade] if count is not None else "url(#h)"}" {_EDGE}/>'
     if count is None:
-        drawn += f'<rect x="{x + 4:.1f}" y="{y + 8:.1f}" width="{side - 8:.1f}" height="{deep - 16:.1f}" fill="#ffffff"/>'
+        drawn += (
+            f'<rect x="{x + 4:.1f}" y="{y + 8:.1f}" width="{side - 8:.1f}" height="{deep - 16:.1f}" fill="#ffffff"/>'
+        )
     said = number(count, language) if count is not None else "–"
+    letters = int(side / size * 1.7)
+    first, *more = _wrapped(name, letters + 1)
+    named = [first, " ".join(more)] if more else [first]
+    start = y + deep / 2 - 4 - (size if more else 0)
     return (
         drawn
-        + _text(middle, y + deep / 2 - 4, _short(name, int(side / size * 1.75)), "middle", ink, size)
-        + _text(middle, y + deep / 2 + 13, said, "middle", ink, 14, bold=True)
+        + "".join(
+            _text(middle, start + at * size, _short(part, letters), "middle", ink, size)
+            for at, part in enumerate(named)
+        )
+        + _text(middle, y + deep / 2 + 15, said, "middle", ink, 14, bold=True)
     )
 
 
@@ -464,7 +480,7 @@ def number(value: int, language: Language) -> str:
     return f"{value:,}" if language == "en" else f"{value:,}".replace(",", ".")
 
 
-def _drawing(  # noqa: PLR0917
+def _drawing(
     shown: Figures,
     kind: str,
     body: Sequence[str],
@@ -477,7 +493,10 @@ def _drawing(  # noqa: PLR0917
     words = _WORDS[shown.language]
     key = hashlib.sha256(f"{kind} {shown.title}".encode()).hexdigest()[:8]  # several may stand on one page
     said = [*notes, *([words["why"]] if shown.is_withheld else ())]
-    title = [_text(8, 20 + 17 * at, line, size=14, bold=True) for at, line in enumerate(_wrapped(shown.title, int(width / 9.2)))]
+    title = [
+        _text(8, 20 + 17 * at, line, size=14, bold=True)
+        for at, line in enumerate(_wrapped(shown.title, int(width / 9.2)))
+    ]
     top = 17 * len(title) + 18
     named = [name for name in shown.series if name] if legend else []
     keys, x, y = [], 8.0, float(top)
@@ -497,12 +516,14 @@ def _drawing(  # noqa: PLR0917
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="t{key} d{key}" lang="{shown.language}" '
         f'viewBox="0 0 {width} {total:.0f}" width="{width}" height="{total:.0f}" {_FONT}>'
-        f'<title id="t{key}">{escape(shown.title)}</title><desc id="d{key}">{escape(_described(shown, kind, said))}</desc>'
+        f'<title id="t{key}">{escape(shown.title)}</title>'
+        f'<desc id="d{key}">{escape(_described(shown, kind, said))}</desc>'
         f'<defs><pattern id="h{key}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        f'<rect width="6" height="6" fill="#fff"/><path d="M0 0v6" stroke="{_GREY}" stroke-width="2.4"/></pattern></defs>'
+        '<rect width="6" height="6" fill="#fff"/>'
+        f'<path d="M0 0v6" stroke="{_GREY}" stroke-width="2.4"/></pattern></defs>'
         f'<rect width="100%" height="100%" fill="#fff"/>{"".join(title)}{"".join(keys)}'
         f'<g transform="translate(0 {start:.0f})">{"".join(body).replace("url(#h)", f"url(#h{key})")}</g>'
-        f'{"".join(_text(8, below + 14 + 16 * at, line, "start", _GREY, 12) for at, line in enumerate(foot))}</svg>'
+        f"{''.join(_text(8, below + 14 + 16 * at, line, 'start', _GREY, 12) for at, line in enumerate(foot))}</svg>"
     )
 
 
@@ -581,4 +602,3 @@ def _scale(most: int) -> tuple[int, int]:
     while step * 5 < most:
         step = {"1": step * 2, "2": step * 5 // 2, "5": step * 2}[str(step)[0]]
     return step, max(step, math.ceil(most / step) * step)
-

@@ -5,6 +5,7 @@ caller, for they carry their own credentials.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from html import escape
 
 from tksk_api.documents import charts
@@ -16,7 +17,7 @@ from tksk_api.errors import Language
 
 Link = Callable[[str, Language], str]
 """The address of a page by its region's code and its language."""
-_NARROW = 420  # fits a phone; letters as large as the text's
+_NARROW = 360  # fits a phone; letters as large as the text's
 _MOST_NAMES = 60
 _WORDS: Mapping[Language, Mapping[str, str]] = {
     "id": {
@@ -47,7 +48,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "more": "dan {count} lainnya",
         "region": "Wilayah",
         "work": "Kegiatan",
-        "made": "Dibuat {day} pukul {time}. Tautan di halaman ini berlaku {minutes} menit; mintalah yang baru setelahnya.",
+        "made": "Dibuat {day} pukul {time}. Tautan di halaman ini berlaku {minutes} menit; sesudahnya minta yang baru.",
         "why": "Angka yang ditahan: di bawah 5 orang, atau akan mengungkapkan angka demikian.",
         "scroll": "Peta, dapat digeser ke samping",
     },
@@ -79,7 +80,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "more": "and {count} more",
         "region": "Region",
         "work": "Activities",
-        "made": "Made on {day} at {time}. Links on this page are good for {minutes} minutes; ask for a new one afterwards.",
+        "made": "Made on {day} at {time}. Links on this page are good for {minutes} minutes; then ask for a new one.",
         "why": "Withheld: fewer than 5 people, or a number that would tell one.",
         "scroll": "Map, can be moved sideways",
     },
@@ -106,16 +107,18 @@ svg{display:block;max-width:100%;height:auto;margin:.25rem 0}
 table{border-collapse:collapse;width:100%;font-size:.95rem}
 caption{text-align:left;font-weight:600}
 th,td{padding:.3rem .4rem;border-bottom:1px solid #d5d9df;text-align:right;vertical-align:middle}
-th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}
+th:first-child,td:first-child{text-align:left;overflow-wrap:break-word}
 th{font-weight:600}tbody th{font-weight:400}tfoot th,tfoot td{font-weight:700;border-top:2px solid #1a1f26}
 .withheld{color:#4a5361;font-style:italic}
 dl{margin:0;display:grid;grid-template-columns:1fr auto;gap:.35rem .75rem}
 dt{color:#4a5361}dd{margin:0;font-weight:700;text-align:right}
 footer{margin-top:1rem;font-size:.875rem;color:#4a5361}
-@media(max-width:30rem){.below td:nth-child(3),.below th:nth-child(3){display:none}}
+.below td{white-space:nowrap}
+@media(max-width:36rem){table{font-size:.875rem}th,td{padding:.3rem .2rem}
+.below :is(td,th):is(:nth-child(3),:nth-child(4)){display:none}}
 @media print{@page{margin:1.5cm}body,.page{background:#fff;max-width:none;min-height:0;padding:0}nav{display:none}
 a{color:#000;text-decoration:none}td a,th a{min-height:0;padding:0}.parts{display:block}section{margin-bottom:1rem}
-.below td:nth-child(3),.below th:nth-child(3){display:table-cell}.map svg{max-width:100%}footer,dt{color:#000}}
+.below :is(td,th):is(:nth-child(3),:nth-child(4)){display:table-cell}.map svg{max-width:100%}footer,dt{color:#000}}
 """
 
 
@@ -123,7 +126,7 @@ def render_dashboard(seen: Dashboard, language: Language, link: Link, minutes: i
     """Give the complete HTML page. Every value is escaped; `link` gives addresses, `minutes` how long they are good."""
     words = _WORDS[language]
     other: Language = "en" if language == "id" else "id"
-    month = _month(seen, language)
+    month = _month(seen.month, language)
     above = (
         f'<a rel="up" href="{escape(link(seen.above, language))}">{words["above"]} '
         f"{escape(words['nation'] if seen.above == 'ID' else seen.above)}</a>"
@@ -163,8 +166,9 @@ def render_dashboard(seen: Dashboard, language: Language, link: Link, minutes: i
     )
 
 
-def _month(seen: Dashboard, language: Language) -> str:
-    return charts.word("month", f"{seen.month:%Y-%m}", language, {})
+def _month(day: date, language: Language) -> str:
+    """`November 2026`."""
+    return (english_date(day) if language == "en" else indonesian_date(day)).partition(" ")[2]
 
 
 def _compared(name: str, read: StatisticsRead, language: Language) -> str:
@@ -173,9 +177,10 @@ def _compared(name: str, read: StatisticsRead, language: Language) -> str:
     if not read.cells:
         return f"<p>{words['none']}</p>"
     shown = charts.figures(read, language)
+    cells = {cell.keys[read.by[0]]: cell for cell in read.cells}
     rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th>{_numbers(cell, language)}</tr>'
-        for label, cell in zip(shown.labels, read.cells, strict=True)
+        f'<tr><th scope="row">{escape(label)}</th>{_numbers(cells[code], language)}</tr>'
+        for label, code in zip(shown.labels, shown.codes, strict=True)
     )
     heads = "".join(f'<th scope="col">{words[key]}</th>' for key in ("key", "now", "before", "change"))
     return (
@@ -205,9 +210,14 @@ def _reach(seen: Dashboard, words: Mapping[str, str]) -> str:
         (words["unvisited"].format(days=seen.coverage.days), found.villages_without_visit, found.villages),
         (words["vacant"], found.districts_without_officer, found.districts),
     )
-    return "<dl>" + "".join(
-        f"<dt>{escape(name)}</dt><dd>{words['of'].format(part=part, whole=whole)}</dd>" for name, part, whole in rows
-    ) + "</dl>"
+    return (
+        "<dl>"
+        + "".join(
+            f"<dt>{escape(name)}</dt><dd>{words['of'].format(part=part, whole=whole)}</dd>"
+            for name, part, whole in rows
+        )
+        + "</dl>"
+    )
 
 
 def _reports(seen: Dashboard, language: Language) -> str:
@@ -218,7 +228,7 @@ def _reports(seen: Dashboard, language: Language) -> str:
     listed = ", ".join(escape(name) for name in names[:_MOST_NAMES])
     if len(names) > _MOST_NAMES:
         listed += ", " + words["more"].format(count=charts.number(len(names) - _MOST_NAMES, language))
-    month = charts.word("month", f"{seen.reported_month:%Y-%m}", language, {})
+    month = _month(seen.reported_month, language)
     missing = f"<p><strong>{words['missing']}:</strong> {listed}</p>" if names else ""
     return (
         f"<dl><dt>{words['handed']}, {month}</dt><dd>{words['of'].format(part=handed_in, whole=districts)}</dd></dl>"
@@ -239,9 +249,9 @@ def _below(seen: Dashboard, language: Language, link: Link) -> str:
         rows.append(
             f'<tr><th scope="row"><a href="{escape(link(code, language))}">{escape(names[code])}</a></th>'
             f"<td>{_number(counts[code], language)}</td>"
-            f"<td>{_of(row and row.villages_without_visit, row and row.villages, words)}</td>"
-            f"<td>{_of(row and row.districts_without_officer, row and row.districts, words)}</td>"
-            f"<td>{_of(reports and reports.handed_in, reports and reports.districts, words)}</td></tr>"
+            f"<td>{_of((row.villages_without_visit, row.villages) if row else None, words)}</td>"
+            f"<td>{_of((row.districts_without_officer, row.districts) if row else None, words)}</td>"
+            f"<td>{_of((reports.handed_in, reports.districts) if reports else None, words)}</td></tr>"
         )
     heads: Sequence[str] = (
         words["region"],
@@ -259,5 +269,5 @@ def _below(seen: Dashboard, language: Language, link: Link) -> str:
     )
 
 
-def _of(part: int | None, whole: int | None, words: Mapping[str, str]) -> str:
-    return "–" if part is None or whole is None else words["of"].format(part=part, whole=whole)
+def _of(found: tuple[int, int] | None, words: Mapping[str, str]) -> str:
+    return "–" if found is None else words["of"].format(part=found[0], whole=found[1])

@@ -207,8 +207,10 @@ _FUNCTIONS = ("coordination", "facilitation", "administration")
 
 
 def _chart(title: str, series: Sequence[str], bars: Iterable[tuple[str, Sequence[int]]]) -> dict[str, Any]:
-    rows = [{"label": line(name, 24), "values": list(values), "total": _number(sum(values))} for name, values in bars]
-    return {"title": title, "series": list(series), "bars": rows, "most": max(1, *(sum(row["values"]) for row in rows))}
+    drawn = list(bars)
+    rows = [{"label": line(name, 24), "values": list(values), "total": _number(sum(values))} for name, values in drawn]
+    most = max(1, *(sum(values) for _, values in drawn))
+    return {"title": title, "series": list(series), "bars": rows, "most": most}
 
 
 # --------------------------------------------------------------------------------------------------------- signatures
@@ -229,7 +231,10 @@ def _signers(content: ReportContent, standing: Standing) -> list[dict[str, str]]
         "nation": (_MINISTRY, _MINISTRY),
     }
     author, reviewer = offices[region.level]
-    made = [("Pelapor,", author, "Diajukan", standing.submitted), ("Diterima oleh,", reviewer, "Diterima", standing.accepted)]
+    made = [
+        ("Pelapor,", author, "Diajukan", standing.submitted),
+        ("Diterima oleh,", reviewer, "Diterima", standing.accepted),
+    ]
     if region.level == "district":
         made.insert(0, ("Mengetahui,", f"Camat {region.name}", "Diketahui", standing.acknowledged))
     return [

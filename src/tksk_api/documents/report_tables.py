@@ -11,6 +11,7 @@ from tksk_api.domain.reports.printing import District
 from tksk_api.domain.sktm_letters.content import indonesian_date
 
 Value = str | int | date | None
+Rows = tuple[tuple[Value, ...], ...]
 Kind = Literal["text", "number", "date"]
 
 PERIODS = {"month": "BULANAN", "quarter": "TRIWULAN", "semester": "SEMESTER", "year": "TAHUNAN"}
@@ -64,7 +65,7 @@ class Table:
 
     name: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Value, ...], ...]
+    rows: Rows
     total: tuple[Value, ...] | None = None
     note: str = ""
     empty: str = "Tidak ada dalam periode ini."
@@ -148,9 +149,7 @@ def _people(headcount: Headcount) -> tuple[int, ...]:
     return headcount.male, headcount.female, headcount.children, headcount.disabled
 
 
-_REACHED = tuple(
-    Column(title, "number", 9, "Orang yang dijangkau") for title in ("L", "P", "Anak", "Disabilitas")
-)
+_REACHED = tuple(Column(title, "number", 9, "Orang yang dijangkau") for title in ("L", "P", "Anak", "Disabilitas"))
 _REACHED_NOTE = "Orang menurut catatan kegiatan; anak dan penyandang disabilitas terhitung pula dalam L dan P."
 
 
@@ -162,7 +161,9 @@ def _summed(rows: Iterable[Sequence[Value]], texts: int) -> tuple[Value, ...]:
 
 def _officers(content: ReportContent) -> Table:
     who = content.identity
-    days = f"Hari dengan pemegang tugas: {who.days_held}; pelaksana tugas: {who.days_acting}; kosong: {who.days_vacant}."
+    days = (
+        f"Hari dengan pemegang tugas: {who.days_held}; pelaksana tugas: {who.days_acting}; kosong: {who.days_vacant}."
+    )
     return Table(
         "TKSK dan surat keputusan",
         (
@@ -196,11 +197,11 @@ def _officers(content: ReportContent) -> Table:
 
 
 def _functions(content: ReportContent) -> Table:
-    rows = tuple(
+    rows: Rows = tuple(
         (said("pillars", row.pillar), said("functions", row.function), row.activities.count, *_people(row.headcount))
         for row in content.work.by_function
     )
-    total = ("Jumlah", None, content.work.activities.count, *_people(content.work.headcount))
+    total: tuple[Value, ...] = ("Jumlah", None, content.work.activities.count, *_people(content.work.headcount))
     return Table(
         "Kegiatan per pilar dan fungsi",
         (Column("Pilar", width=24), Column("Fungsi", width=18), Column("Kegiatan", "number", 9), *_REACHED),
@@ -212,7 +213,7 @@ def _functions(content: ReportContent) -> Table:
 
 
 def _kinds(content: ReportContent) -> Table:
-    rows = tuple(
+    rows: Rows = tuple(
         (said("pillars", row.pillar), row.label_id, row.activities.count, *_people(row.headcount))
         for row in content.work.by_kind
     )
@@ -256,15 +257,13 @@ def _crossed(
     states = [state for state in order if any(cell[1] == state for cell in cells)]
     codes = list(dict.fromkeys(code for code, _, _ in cells))
     counts = {(code, state): count for code, state, count in cells}
-    rows = tuple(
-        (said(code_list, code), *(counts.get((code, state), 0) for state in states)) for code in codes
-    )
+    rows: Rows = tuple((said(code_list, code), *(counts.get((code, state), 0) for state in states)) for code in codes)
     return Table(
         name,
         (Column(heading, width=36), *(Column(STATES[state], "number", 11) for state in states)),
         rows,
         _summed(rows, 1) if rows else None,
-        "Terhitung pada setiap tahap yang dicapai dalam periode; yang melewati beberapa tahap terhitung di masing-masing."
+        "Terhitung pada tiap tahap yang dicapai dalam periode; yang melewati beberapa tahap terhitung di masing-masing."
         if rows
         else "",
     )
@@ -403,5 +402,3 @@ def _districts(districts: Sequence[District]) -> Table:
         ),
         empty="Tidak ada kecamatan.",
     )
-
-

@@ -29,11 +29,10 @@ _KINDS: Mapping[Kind, Mapping[str, Any]] = {
     "date": {"num_format": "dd-mm-yyyy"},
 }
 _GUIDE = (
-    "Setiap lembar memuat satu tabel laporan. Baris pertama adalah judul kolom; baris terakhir yang tebal adalah jumlah.",
+    "Setiap lembar memuat satu tabel laporan. Baris pertama adalah judul kolom; baris terakhir yang tebal jumlahnya.",
     "Angka adalah angka dan tanggal adalah tanggal, sehingga dapat dijumlahkan dan disaring.",
     "Sel kosong berarti tidak ada atau tidak tercatat; 0 berarti dihitung dan tidak ada.",
-    "Berkas ini salinan isi laporan. Yang sah adalah laporan di dalam sistem; sidik SHA-256 di atas adalah milik berkas "
-    "JSON-nya.",
+    "Berkas ini salinan isi laporan. Yang sah adalah laporan di dalam sistem; sidik SHA-256 di atas milik berkas JSON.",
 )
 
 
@@ -99,7 +98,7 @@ class _Sheets:
         for number, value in enumerate(row):
             self._cell(sheet, line, number, value, formats)
 
-    def _cell(self, sheet: Any, line: int, number: int, value: Value, formats: Mapping[Kind, Any]) -> None:  # noqa: PLR0917
+    def _cell(self, sheet: Any, line: int, number: int, value: Value, formats: Mapping[Kind, Any]) -> None:
         """By its own type: a text stays one, whatever it begins with."""
         match value:
             case None:

@@ -203,7 +203,8 @@ def reached(rows: Table) -> Any:
 
 def _reached(rows: Any, state: Any, report: Any) -> ColumnElement[bool]:
     scope = _scope(report)
-    zone = select(_REGIONS.c.timezone).where(_REGIONS.c.code == rows.c.province_code).scalar_subquery()
+    # Of this row's region: by itself a query refers only to the one that it stands in, which is that of the steps.
+    zone = select(_REGIONS.c.timezone).where(_REGIONS.c.code == rows.c.province_code).correlate(rows).scalar_subquery()
     day = cast(func.timezone(zone, _STEPS.c.at), Date)
     return exists().where(
         _STEPS.c.entity == literal_column(f"'{rows.name}'"),

@@ -194,7 +194,9 @@ async def link_activity(
 )
 async def revise_activity(session: SessionDep, id: UUID, version: IfMatch, body: ActivityRevision) -> Response:
     """A draft with the same content, to be corrected and submitted; from then on it counts in its place, and the next
-    revision of the report says it. What the report said stays readable."""
+    revision of the report says it. What the report said stays readable.
+
+    It is for whoever did the work, and for whoever holds the district or acts in it by an assignment."""
     return _logged(session, await service.revise(session, id, version, body))
 
 

@@ -62,9 +62,7 @@ async def create_dashboard_link(
     link = DashboardLink(
         url=f"{house.settings.public_url}{path}", expires_at=datetime.now(UTC) + timedelta(minutes=MINUTES)
     )
-    return keep_secret(
-        session, Response(link.model_dump_json(), 201, headers=PRIVATE, media_type="application/json")
-    )
+    return keep_secret(session, Response(link.model_dump_json(), 201, headers=PRIVATE, media_type="application/json"))
 
 
 @router.get(

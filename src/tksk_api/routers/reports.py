@@ -246,7 +246,7 @@ async def get_report_revision(reader: ReaderDep, id: UUID, number: Number) -> Re
     summary="The report as a document",
     responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (_PDF, _XLSX)}}},
 )
-async def get_report_document(
+async def get_report_document(  # noqa: PLR0917
     door: DoorDep,
     house: HouseDep,
     request: Request,

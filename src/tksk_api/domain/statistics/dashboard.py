@@ -105,7 +105,7 @@ async def dashboard(session: AsyncSession, region: str, month: date | None) -> D
     )
 
 
-async def _answer(  # noqa: PLR0917
+async def _answer(
     session: AsyncSession,
     area: str,
     subject: Subject,

@@ -20,8 +20,9 @@ class Place:
     longitude: float | None
 
     @property
-    def is_known(self) -> bool:
-        return self.latitude is not None and self.longitude is not None
+    def point(self) -> tuple[float, float] | None:
+        """East and north, where both are known."""
+        return None if self.latitude is None or self.longitude is None else (self.longitude, self.latitude)
 
 
 async def places(session: AsyncSession, area: str | None) -> dict[str, Place]:

@@ -37,9 +37,16 @@ async def fold(sessions: async_sessionmaker[AsyncSession]) -> int:
 
 async def rebuild(owner: Any) -> int:
     """Count anew from the rows, in one snapshot that nobody waits for; `owner` is an asyncpg connection. Returns the
-    number of sums."""
-    async with owner.transaction(isolation="repeatable_read"):
-        return int(await owner.fetchval("SELECT app.rebuild_figures()"))
+    number of sums.
+
+    A fold holds the same lock to its end: the snapshot is taken when none is under way, and none begins meanwhile.
+    """
+    await owner.execute("SELECT pg_advisory_lock(hashtext('figures'))")
+    try:
+        async with owner.transaction(isolation="repeatable_read"):
+            return int(await owner.fetchval("SELECT app.rebuild_figures()"))
+    finally:
+        await owner.execute("SELECT pg_advisory_unlock(hashtext('figures'))")
 
 
 async def differences(owner: Any, region: str | None = None) -> list[Difference]:

@@ -1,7 +1,7 @@
-"""Where districts lie, for charts and maps."""
+"""What the review of referrals and registers asked for."""
 
-revision = "0030"
-down_revision = "0029"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
