@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from asn1crypto import pkcs12 as asn1_pkcs12
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -67,6 +68,30 @@ def p12(key: Any = None, password: str = PASSWORD, *, with_key: bool = True, **o
     if not with_key:
         return pkcs12.serialize_key_and_certificates(b"kantor", None, None, [made], protection)
     return pkcs12.serialize_key_and_certificates(b"kantor", key, made, None, protection)
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    size = len(body).to_bytes(2, "big")
+    return bytes([tag]) + (b"\x82" + size if len(body) > 127 else size[1:]) + body
+
+
+def with_mac_of_rfc9579(content: bytes, rounds: int) -> bytes:
+    """The file with a MAC of PBMAC1, which says 1 where `iterations` stands and `rounds` in its parameters."""
+    hmac = _der(0x30, bytes.fromhex("06082a864886f70d0209"), b"\x05\x00")
+    derived = _der(0x30, _der(0x04, b"12345678"), _der(0x02, rounds.to_bytes(4, "big")), b"\x02\x01\x20", hmac)
+    pbkdf2 = _der(0x30, bytes.fromhex("06092a864886f70d01050c"), derived)
+    algorithm = _der(0x30, bytes.fromhex("06092a864886f70d01050e"), _der(0x30, pbkdf2, hmac))
+    mac = _der(0x30, _der(0x30, algorithm, _der(0x04, bytes(32))), _der(0x04, b"salt"), b"\x02\x01\x01")
+    file = asn1_pkcs12.Pfx.load(content)
+    return _der(0x30, b"\x02\x01\x03", file["auth_safe"].dump(), mac)
+
+
+def asking_for(content: bytes, rounds: int) -> bytes:
+    """The file with a MAC that asks for so many rounds and fits no password."""
+    file = asn1_pkcs12.Pfx.load(content)
+    file["mac_data"]["iterations"] = rounds
+    return bytes(file.dump(force=True))
 
 
 def curve_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:

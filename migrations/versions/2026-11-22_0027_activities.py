@@ -32,6 +32,10 @@ _TEMPLATE_VISIBLE = f"""officer_id = {ops.USER} OR (officer_id IS NULL AND (regi
     SELECT 1 FROM unnest({ops._REGIONS}) AS mine (code)
      WHERE mine.code = 'ID' OR starts_with(mine.code || '.', activity_templates.region_code || '.')
         OR starts_with(activity_templates.region_code || '.', mine.code || '.'))))"""
+# Who sees what an office above shares does not write it: one's own, and what one shares inside one's own regions.
+_TEMPLATE_WRITABLE = f"""officer_id = {ops.USER} OR (officer_id IS NULL AND EXISTS (
+    SELECT 1 FROM unnest({ops._REGIONS}) AS mine (code)
+     WHERE mine.code = 'ID' OR starts_with(activity_templates.region_code || '.', mine.code || '.')))"""
 
 
 def upgrade() -> None:
@@ -146,6 +150,6 @@ def _create_templates() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_activity_templates"),
     )
     op.create_index("ix_activity_templates_officer_id", "activity_templates", ["officer_id", "created_at", "id"])
-    ops.force_policy("activity_templates", _TEMPLATE_VISIBLE)
+    ops.force_policy("activity_templates", _TEMPLATE_VISIBLE, writable=_TEMPLATE_WRITABLE)
     ops.audit("activity_templates")
     ops.grant("activity_templates", "SELECT", "INSERT", "UPDATE")

@@ -37,14 +37,14 @@ $$
 # A district's calendar is that of the nearest region with one of its own: few regions have, so it is worked out once
 # for each of those and not for 7,000 districts. Where the report was begun, its own day counts.
 _REMIND = """
-CREATE FUNCTION app.remind_of_reports(p_most integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS $$
+CREATE FUNCTION app.remind_of_reports(p_after text, p_most integer) RETURNS TABLE (place text, told boolean)
+LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Tells the officers of a district of a report that is not handed in, on the days before it is due that the region's
 -- calendar names and on the day after; and then the regency's office, once for all its districts. Months are asked of
 -- every district, longer periods where the report was begun. Three days of grace, in which no server may have run;
 -- several servers may do it at once: an event tells once.
 DECLARE
     due record;
-    told integer := 0;
 BEGIN
     FOR due IN
         WITH districts AS MATERIALIZED (
@@ -90,21 +90,22 @@ BEGIN
             SELECT m.regency, NULL, 'districts_missing', min(m.due_on),
                    md5(concat_ws(':', 'reports', m.regency, m.kind, m.first))::uuid
               FROM missing m WHERE m.day > m.due_on GROUP BY m.regency, m.kind, m.first) x
-         WHERE NOT EXISTS (SELECT 1 FROM public.notifications n WHERE n.event_id = x.event)
-         LIMIT p_most
+         WHERE x.event::text > p_after COLLATE "C"
+           AND NOT EXISTS (SELECT 1 FROM public.notifications n WHERE n.event_id = x.event)
+         ORDER BY x.event LIMIT p_most
     LOOP
         PERFORM app.notify(due.event, 'reports', due.id, due.action, NULL, NULL,
                            jsonb_build_object('region_code', due.region), due.due_on);
-        told := told + 1;
+        RETURN QUERY SELECT due.event::text,
+                            EXISTS (SELECT 1 FROM public.notifications n WHERE n.event_id = due.event);
     END LOOP;
-    RETURN told;
 END $$
 """
 
 _FUNCTIONS = {
     "works_in(uuid, text)": _WORKS_IN,
     "covers(text)": _COVERS,
-    "remind_of_reports(integer)": _REMIND,
+    "remind_of_reports(text, integer)": _REMIND,
 }
 # As those of 0024: what a worklist reads of reports, and the drafts that somebody left behind.
 _WAITING = "status IN ('draft', 'returned', 'submitted')"

@@ -222,6 +222,13 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Langkah ini memerlukan bukti baru. Kirim otp atau password ke POST /v1/auth/step-up, lalu ulangi.",
         "This step needs a fresh proof. Send otp or password to POST /v1/auth/step-up, then repeat.",
     ),
+    "agency_inactive": ProblemText(
+        403,
+        "Instansi sudah dinonaktifkan",
+        "The agency is no longer active",
+        "Instansi Anda tidak lagi menerima rujukan, jadi rujukannya tertutup. Tanyakan kepada dinas sosial setempat.",
+        "Your agency no longer takes referrals, so those it had are closed to it. Ask the social service office there.",
+    ),
     "otp_enrolment_required": ProblemText(
         403,
         "Kode sekali pakai belum dipasang",

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of
+from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, machine
 from tksk_api.database.admission import Admission
 from tksk_api.database.reads import PageRequest
 from tksk_api.database.scope import RegionScope
 from tksk_api.database.session import enter, enter_system
 from tksk_api.database.tables import table_of
-from tksk_api.domain.history.models import Transition
+from tksk_api.domain.history.models import Change, Transition
 from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS, TRANSITIONS
 from tksk_api.domain.referrals.workflow import WORKFLOW
@@ -127,7 +127,7 @@ async def test_agency_answers_a_referral_from_receipt_to_the_end_of_the_benefit(
             ("end", "active", "ended"),
         ]
         assert (steps[0]["actor_name"], steps[0]["actor_role"]) == ("Budi Santoso", "tksk")
-        assert steps[4]["note"] == "Menunggu kuota"
+        assert steps[4]["note"] == ("Menunggu kuota" if reader is tksk else None)
         assert steps[5]["details"] == {"reference_number": "0214/BPJS/2026", "decided_on": str(TODAY)}
         assert not any("recorded_from_paper" in s["details"] for s in steps)
 
@@ -352,6 +352,74 @@ async def test_agency_sees_what_was_submitted_to_it_and_nothing_else(as_):
     for path in ("/v1/beneficiaries", person, f"{person}/history", "/v1/users"):
         answer = await bpjs.get(path)
         assert (answer.status_code, code_of(answer)) == (403, "permission_denied")
+
+
+async def test_the_next_agency_reads_nothing_that_was_said_with_the_former_one(as_, app):
+    tksk = await as_("tksk", PANJANG)
+    bpjs, dinsos = await as_("agency", agency_id=BPJS), await as_("agency", agency_id=DINSOS)
+    url = f"{URL}/{(await add_referral(tksk))['id']}"
+    for caller, action in ((tksk, "submit"), (bpjs, "receive"), (bpjs, "request-documents"), (tksk, "transfer")):
+        await step(caller, url, action)
+    await step(dinsos, url, "receive")
+    seen = (await dinsos.get(f"{url}/history")).json()["items"]
+    assert [s["action"] for s in seen] == ["transfer", "receive"]
+    assert len((await tksk.get(f"{url}/history")).json()["items"]) == 5
+    # Nor by the row policies alone, in either history.
+    admission = Admission(dinsos.session_id, ("agency",), "referral:read", uuid4(), "test")
+    async with enter(app.state.house.sessions, admission) as session:
+        connection = await session.connection()
+        steps = (await connection.execute(select(table_of(Transition).c.action))).scalars()
+        assert sorted(steps) == ["receive", "transfer"]
+        fields = (await connection.execute(select(table_of(Change).c.fields))).scalars().all()
+        # The last of the former agency's words is what the transfer itself took away.
+        assert len(fields) == 2
+
+
+@pytest.mark.parametrize(
+    ("way", "actor"),
+    [
+        (("cancel",), "tksk"),
+        (("receive", "review", "reject"), "agency"),
+        (("receive", "review", "approve", "activate", "end"), "agency"),
+    ],
+)
+async def test_what_is_over_keeps_the_decision_for_the_agency_and_not_the_person(as_, way, actor):
+    tksk, bpjs = await as_("tksk", PANJANG), await as_("agency", agency_id=BPJS)
+    url = f"{URL}/{(await add_referral(tksk))['id']}"
+    await step(tksk, url, "submit")
+    for action in way:
+        last = await step(tksk if actor == "tksk" else bpjs, url, action)
+    told = (await bpjs.get(url)).json()
+    assert (told["beneficiary"]["full_name"], told["beneficiary"]["nik_masked"]) == ("S. R.", None)
+    assert told["reason"] == "(selesai)"
+    assert (told["status"], told["reference_number"]) == (last["status"], last["reference_number"])
+    assert (await bpjs.get(URL)).json()["items"] == [told]
+    assert all(s["note"] is None for s in (await bpjs.get(f"{url}/history")).json()["items"])
+    kept = (await tksk.get(url)).json()
+    assert (kept["beneficiary"]["full_name"], kept["reason"]) == ("Siti Rahmawati", referral("")["reason"])
+    if actor == "tksk":
+        assert (await tksk.get(f"{url}/history")).json()["items"][-1]["note"] == "Salah program"
+
+
+async def test_an_agency_that_was_closed_reads_and_answers_nothing(as_, app, owner):
+    tksk, dinsos = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    office = (
+        await dinsos.post("/v1/agencies", json={"name": "Loket", "kind": "bpjs_office", "region_code": BANDAR_LAMPUNG})
+    ).json()
+    clerk = await as_("agency", agency_id=UUID(office["id"]))
+    scopes = ("referral:read",)
+    desk = await machine(app, owner, scopes, (), agency_id=UUID(office["id"]))
+    wide = await machine(app, owner, scopes, (BANDAR_LAMPUNG,), agency_id=UUID(office["id"]))
+    url = f"{URL}/{(await add_referral(tksk, agency_id=office['id']))['id']}"
+    await step(tksk, url, "submit")
+    readers = (clerk, desk, wide)
+    assert [(await caller.get(url)).status_code for caller in readers] == [200, 200, 200]
+    await dinsos.patch(f"/v1/agencies/{office['id']}", json={"is_active": False}, headers={"If-Match": '"v1"'})
+    # A client with an area of its own goes on with that.
+    assert [(await caller.get(url)).status_code for caller in readers] == [403, 403, 200]
+    assert code_of(await clerk.get(URL)) == code_of(await clerk.act(f"{url}/receive", version=2)) == "agency_inactive"
+    await dinsos.patch(f"/v1/agencies/{office['id']}", json={"is_active": True}, headers={"If-Match": '"v2"'})
+    assert (await step(clerk, url, "receive"))["status"] == "received"
 
 
 async def test_agency_takes_no_step_of_the_officers(as_):

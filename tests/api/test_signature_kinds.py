@@ -16,7 +16,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
-from certificates import OFFICE, PASSWORD, certificate, curve_key, p12, rsa_key
+from certificates import OFFICE, PASSWORD, asking_for, certificate, curve_key, p12, rsa_key, with_mac_of_rfc9579
 from files import picture
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, nik
 from sktm_flow import URL, Offices, issued, offices, ok, verified
@@ -238,11 +238,14 @@ BAD_FILES: dict[str, tuple[Any, str, str]] = {
     "not_yet_valid": (lambda: p12(begins=timedelta(days=1)), "/file", "certificate_not_yet_valid"),
     "weak": (lambda: p12(rsa_key(1024)), "/file", "certificate_weak_key"),
     "for_encryption": (lambda: p12(usage="encryption"), "/file", "certificate_not_for_signing"),
+    # Of a standstill of seconds for the whole process, had anybody tried: one over the limit with its other parts.
+    "hours_to_open": (lambda: asking_for(p12(), 999_999), "/file", "certificate_unreadable"),
+    "hours_in_hiding": (lambda: with_mac_of_rfc9579(p12(), 12_000_000), "/file", "certificate_unreadable"),
     "of_a_web_site": (lambda: p12(for_servers=True), "/file", "certificate_not_for_signing"),
 }
 
 
-async def test_a_file_that_cannot_seal_is_refused_with_the_reason(as_, owner, monkeypatch):
+async def test_a_file_that_cannot_seal_is_refused_with_the_reason(as_, owner):
     dinsos = await as_("regency_office", BANDAR_LAMPUNG)
     for name, (content, pointer, code) in BAD_FILES.items():
         refused = await upload(dinsos, content())
@@ -250,14 +253,38 @@ async def test_a_file_that_cannot_seal_is_refused_with_the_reason(as_, owner, mo
         assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [(pointer, code)], name
         assert PASSWORD not in refused.text
     assert code_of(await upload(dinsos, b"0" * 65_537)) == "body_too_large"
-    with monkeypatch.context() as patched:
-        patched.setattr("tksk_api.security.certificates._MOST_ROUNDS", 1_000)  # of hours to open, in small
-        assert (await upload(dinsos)).json()["errors"][0]["code"] == "certificate_unreadable"
     unknown = await upload(dinsos, region="18.71.04.1999")
     assert unknown.json()["errors"][0]["code"] == "unknown_region"
     missing = await dinsos.post(CERTIFICATES, data={"region_code": SRENGSEM}, files={"file": ("x.p12", p12())})
     assert missing.json()["errors"][0]["pointer"] == "/password"
     assert await owner.fetchval("SELECT count(*) FROM office_certificates") == 0
+
+
+async def test_a_file_is_opened_in_a_process_that_ends_with_it_and_only_for_the_senders_own_area(
+    as_, owner, app, monkeypatch
+):
+    dinsos = await as_("regency_office", BANDAR_LAMPUNG)
+    monkeypatch.setattr("tksk_api.security.certificates.pkcs12", None)  # of this process; the other has its own
+    unlocked: list[bytes] = []
+    inspectors = app.state.house.inspectors
+
+    async def unlock(request: bytes) -> Any:
+        unlocked.append(request)
+        return await type(inspectors).unlock(inspectors, request)
+
+    monkeypatch.setattr(inspectors, "unlock", unlock)
+    assert code_of(await upload(dinsos, region=AMPENAN)) == "not_found"
+    assert unlocked == []
+    made = await upload(dinsos, p12(curve_key()))
+    assert (made.status_code, made.json()["key_type"], len(unlocked)) == (201, "EC secp256r1", 1)
+    assert inspectors._processes == set()
+
+    async def dies(_: bytes) -> Any:
+        return None, b""
+
+    monkeypatch.setattr(inspectors, "unlock", dies)
+    refused = await upload(dinsos, region=PANJANG)
+    assert refused.json()["errors"][0]["code"] == "certificate_unreadable"
 
 
 async def test_certificates_are_given_by_the_office_above_for_its_own_area(as_, owner):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,8 +13,9 @@ from pydantic import SecretStr
 import tksk_api
 from architecture.resources import RESOURCES
 from architecture.specification import Operation
+from architecture.world import BODIES
 from authorization.matrix import MATRIX, NOT_ASKED, Block, Line, differences, parse
-from authorization.model import LISTS
+from authorization.model import LISTS, lies_in, regions_of
 from authorization.positions import PLACES, Positions, asked
 from authorization.walls import (
     OPEN_TO_WRITE,
@@ -47,8 +49,10 @@ SAYS_ONLY = {
     ("domain/families/service.py", "move"),
     ("domain/duplicates/service.py", "_pair"),
     ("domain/duplicates/service.py", "unmerge"),
-    # Only asked by readings of counts (tests/api/test_statistics_figures.py).
+    # Only asked by readings of counts (tests/api/test_statistics_figures.py, test_dashboard.py); the second one whether
+    # a page leads to the one above, which asks by itself.
     ("domain/statistics/service.py", "area_of"),
+    ("domain/statistics/dashboard.py", "_above"),
 }
 # Without their own predicate they still show nothing: one needs a person whom the caller sees, by a predicate of
 # theirs, and app.as_of asks for the place itself.
@@ -60,7 +64,16 @@ def outside(at: Positions, role: str) -> dict[str, list[str]]:
     """Table -> the rows beyond the role's area, as JSON."""
     worlds = [at.made[position] for position in OUTSIDE[role]]
     rows = {table: sorted(row for world in worlds for row in world[table]) for table in worlds[0]}
-    return {table: [row for row in found if json.loads(row).get("entity") not in OPEN] for table, found in rows.items()}
+    return {
+        table: [row for row in found if not _is_open(table, json.loads(row), role)] for table, found in rows.items()
+    }
+
+
+def _is_open(table: str, row: dict[str, Any], role: str) -> bool:
+    """Changes of what everybody sees; and a template that an office shares is for everybody below it."""
+    if table == "activity_templates":
+        return any(lies_in(region, row["region_code"] or "") for region in regions_of(role))
+    return row.get("entity") in OPEN
 
 
 def ids_outside(at: Positions, role: str) -> dict[str, set[str]]:
@@ -231,6 +244,21 @@ async def clients_that_reach_beyond(at: Positions) -> list[int]:
     return [] if answer.status_code == 422 else [answer.status_code]
 
 
+async def templates_that_reach_beyond(at: Positions) -> list[int]:
+    """A template of the office above, changed by the one below; and one of an officer who wrote it elsewhere, used."""
+    meeting = BODIES["create_activity_template"]
+    made = await at.callers["province_office"].post(
+        "/v1/activity-templates", json={**meeting, "title": "Rapat", "region_code": "18"}
+    )
+    changed = await at.callers["regency_office"].patch(
+        f"/v1/activity-templates/{made.json()['id']}", json={"title": "Rapat lain"}, headers={"If-Match": '"v1"'}
+    )
+    own = (await at.callers["tksk"].post("/v1/activity-templates", json={**meeting, "title": "Rapat"})).json()["id"]
+    await at.owner.execute("UPDATE activity_templates SET region_code = '18.71.05' WHERE id = $1::uuid", own)
+    used = await at.callers["tksk"].post(f"/v1/activity-templates/{own}/use", json={})
+    return [answer.status_code for answer, right in ((changed, 403), (used, 201)) if answer.status_code != right]
+
+
 QUESTIONS = set(questions())
 
 
@@ -238,18 +266,20 @@ QUESTIONS = set(questions())
 async def test_every_question_for_the_place_is_missed_when_it_is_not_asked(at, file, function):
     operations = asked(at.app)
     changing = {name: o for name, o in operations.items() if o.method != "GET" and not o.is_public}
-    far = {name: o for name, o in changing.items() if o.name.startswith(("create_", "update_", "put_"))}
+    far = {name: o for name, o in changing.items() if o.name.startswith(("create_", "update_", "put_", "compile_"))}
     found = []
     with blind_at(file, function):
         for role in ("tksk", "regency_office", "province_office"):
             blocks = some(role, positions=("other_province",), operations=far)
             found += await differences(at, blocks, operations)
         found += await clients_that_reach_beyond(at)
+        found += await templates_that_reach_beyond(at)
     assert found, f"{function} of {file} may say yes to everything, and nothing notices"
 
 
 async def test_the_questions_are_asked_when_nothing_is_missing(at):
     assert await clients_that_reach_beyond(at) == []
+    assert await templates_that_reach_beyond(at) == []
 
 
 def test_the_questions_are_found():

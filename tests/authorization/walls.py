@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import sqlalchemy as sa
@@ -163,18 +163,16 @@ def without_wall_one() -> Iterator[None]:
 
 @contextmanager
 def forgotten_statements() -> Iterator[None]:
-    """What was compiled before and meanwhile is compiled anew."""
-    _forget()
-    try:
-        yield
-    finally:
-        _forget()
-
-
-def _forget() -> None:
+    """What was compiled before is compiled anew, and what is compiled meanwhile is not kept: of every resource there is,
+    those included that the domain makes while it runs, as one worklist for each role."""
+    meanwhile: dict[int, tuple[Resource, dict[Any, Any]]] = {}
+    anew = property(lambda resource: meanwhile.setdefault(id(resource), (resource, {}))[1])
     sessions._criteria.cache_clear()
-    for resource in RESOURCES.values():
-        resource._statements.clear()
+    try:
+        with patch.object(Resource, "_statements", anew):
+            yield
+    finally:
+        sessions._criteria.cache_clear()
 
 
 def scoped_resources() -> dict[str, Resource]:
@@ -216,6 +214,9 @@ class Above:
         self._at = at
         self._outside = outside
         self._resources = scoped_resources()
+        # What some reads are asked besides, whoever asks.
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        self._bound = {"as_of": str(tomorrow), "report": UUID(min(outside["reports"]))}
 
     async def reads(self, caller: Caller) -> set[str]:
         """Compiled reads, and tables read by the ORM, that reach beyond the caller's area."""
@@ -223,8 +224,10 @@ class Above:
         async with self._entered(caller) as session:
             connection = await session.connection()
             for name, resource in self._resources.items():
-                rows = resource.select(scope_of(session), grants=True).with_only_columns(resource.table.c[resource.key])
-                if self._reaches(resource.table.name, (await connection.execute(rows, _BOUND)).scalars()):
+                columns = resource.table.c
+                key = columns.id if "id" in columns else columns[resource.key]
+                rows = resource.select(scope_of(session), grants=True).with_only_columns(key)
+                if self._reaches(resource.table.name, (await connection.execute(rows, self._bound)).scalars()):
                     found.add(f"compiled {name}")
             for model in scoped_tables():
                 for entity in (model, aliased(model)):
@@ -281,10 +284,6 @@ class Above:
         if "agency_id" in table_of(model).c:
             row.agency_id = uuid4()
         return row
-
-
-# What some reads are asked besides, whoever asks.
-_BOUND = {"as_of": str(datetime.now(UTC).date() + timedelta(days=1))}
 
 
 class _NoBody:

@@ -136,8 +136,8 @@ async def hand_in(town: Town, number: int, *_: str) -> Any:
 
 async def register(town: Town, number: int, day: str, place: str) -> Any:
     facts = {"nik": None, "nik_status": "belum_rekam", "full_name": f"Warga {number}", "village_code": place}
-    known: dict[str, Any] = {**facts, "birth_date": BIRTHS[number % 3], "sex": ("female", "male")[number % 2], "ppks_categories": []}
-    return await town.team.tksk.post("/v1/beneficiaries", json=person(**known)) if place != PANJANG else None
+    body = person(**facts, birth_date=BIRTHS[number % 3], sex=("female", "male")[number % 2], ppks_categories=[])
+    return await town.team.tksk.post("/v1/beneficiaries", json=body) if place != PANJANG else None
 
 
 def about_somebody(collection: str, body: Callable[[int, str], dict[str, Any]]) -> Step:

@@ -61,8 +61,7 @@ def report(walk: Walk) -> None:
         walk.sign_in(who)
     path = _opened(walk, OFFICER, PANJANG, first, CITY)
     _log(walk, first, last)
-    _cases(walk, first, last)
-    _suggestions(walk, first, last)
+    _suggestions(walk, first, last, _cases(walk, first, last))
     _completeness(walk, path, first, last)
     corrected = _review(walk, path, first, last)
     _correction(walk, path, corrected)
@@ -111,10 +110,15 @@ def _written(walk: Walk, who: str, path: str, **words: str) -> None:
     )
 
 
-def _handed_in(walk: Walk, who: str, path: str, reviewer: str) -> None:
-    """From a draft with its words to accepted."""
-    walk.step(who, "submits it", f"{path}/submit", show=_standing)
-    walk.step(reviewer, "accepts it", f"{path}/accept", show=_standing)
+def _handed_in(walk: Walk, who: str, path: str, reviewer: str | None, **words: str) -> None:
+    """From a draft to accepted, or submitted where nobody reviews it; from wherever an earlier walk left it."""
+    status = walk.look(who, path)["status"]
+    if status == "draft":
+        if words:
+            _written(walk, who, path, **words)
+        walk.step(who, "submits it", f"{path}/submit", show=_standing)
+    if reviewer is not None and status != "accepted":
+        walk.step(reviewer, "accepts it", f"{path}/accept", show=_standing)
 
 
 def _standing(row: Mapping[str, Any]) -> str:
@@ -254,9 +258,9 @@ def _flood(walk: Walk, day: date) -> None:
     walk.expects(promised["result"] is None, "the flood has no result yet")
 
 
-def _cases(walk: Walk, first: date, last: date) -> None:
-    """What happens to two people. Who is shown a month cannot wait for one, so that the steps of letter and referrals
-    are dated back; the letter itself bears the day on which it was signed."""
+def _cases(walk: Walk, first: date, last: date) -> set[str]:
+    """What happens to two people, whose ids it gives. Who is shown a month cannot wait for one, so that the steps
+    of letter and referrals are dated back; the letter itself bears the day on which it was signed."""
     walk.chapter("M3. Visits, a letter, referrals")
     days = _weekdays(first, last)
     woman, man = (
@@ -289,6 +293,7 @@ def _cases(walk: Walk, first: date, last: date) -> None:
     letters = [_letter(walk, woman, visit), _refused(walk, man)]
     referrals = [_referral(walk, woman, "pbi_jk"), _referral(walk, man, "pbi_jk_reactivation", approved=False)]
     _date_back(walk, [*letters, *referrals], days[6])
+    return {woman["id"], man["id"]}
 
 
 def _born(walk: Walk) -> str:
@@ -383,17 +388,23 @@ def _date_back(walk: Walk, records: Sequence[UUID], day: date) -> None:
     walk.say("", "this demo cannot wait a month: dated back to", day)
 
 
-def _suggestions(walk: Walk, first: date, last: date) -> None:
+def _suggestions(walk: Walk, first: date, last: date, people: set[str]) -> None:
     """What visits, letter and referrals say the officer did, each taken up once."""
     walk.chapter("M4. Work that other records show")
     listed = f"{ACTIVITIES}?is_suggested=true&within={PANJANG}&limit=200"
-    found = walk.act(
-        OFFICER,
-        "what may be missing in the log?",
-        "GET",
-        listed,
-        show=lambda r: ", ".join(f"{a['kind']} of a {a['origin']['kind']}" for a in r["items"]),
-    )["items"]
+
+    def theirs(page: Mapping[str, Any]) -> list[Any]:
+        return [one for one in page["items"] if people & set(one["beneficiary_ids"])]
+
+    found = theirs(
+        walk.act(
+            OFFICER,
+            "what may be missing in the log?",
+            "GET",
+            listed,
+            show=lambda page: ", ".join(f"{one['kind']} of a {one['origin']['kind']}" for one in theirs(page)),
+        )
+    )
     names = {suggestion["origin"]["kind"] for suggestion in found}
     walk.expects(names == {"visit", "sktm_letter", "referral"}, "visits, letters and referrals suggest work")
     for suggestion in found:
@@ -414,7 +425,7 @@ def _suggestions(walk: Walk, first: date, last: date) -> None:
                 version=suggestion["version"],
                 show=lambda a: a["occurred_on"],
             )
-    walk.expects(walk.look(OFFICER, listed)["items"] == [], "nothing is suggested twice")
+    walk.expects(theirs(walk.look(OFFICER, listed)) == [], "nothing is suggested twice")
 
 
 def _completeness(walk: Walk, path: str, first: date, last: date) -> None:
@@ -539,15 +550,13 @@ def _province(walk: Walk, first: date, last: date) -> None:
     _district(walk, *_WAITING, first, last)
     _drafts(walk, first)
     for regency in _ACCEPTED:
-        path, status = _obtained(walk, f"dinsos.{regency}", regency, first)
-        if status == "draft":
-            _written(walk, f"dinsos.{regency}", path, summary="Rekapitulasi dari laporan yang diterima.")
-            _handed_in(walk, f"dinsos.{regency}", path, NTB)
-    path, status = _obtained(walk, NTB, PROVINCE, first)
-    if status == "draft":
-        walk.act(NTB, "asks what is missing", "GET", f"{path}/check", show=_codes)
-        _written(walk, NTB, path, summary="Lima dari 117 kecamatan sudah diterima.", plan="Menagih yang belum.")
-        _handed_in(walk, NTB, path, MINISTRY)
+        path, _ = _obtained(walk, f"dinsos.{regency}", regency, first)
+        summary = "Rekapitulasi dari laporan yang diterima."
+        _handed_in(walk, f"dinsos.{regency}", path, NTB, summary=summary)
+    path, _ = _obtained(walk, NTB, PROVINCE, first)
+    walk.act(NTB, "asks what is missing", "GET", f"{path}/check", show=_codes)
+    words = {"summary": "Lima dari 117 kecamatan sudah diterima.", "plan": "Menagih yang belum."}
+    _handed_in(walk, NTB, path, MINISTRY, **words)
     missing = _all(walk, NTB, f"{REPORTS}/missing?region={PROVINCE}&period_start={first}")
     states = Counter(row["state"] for row in missing)
     walk.say(NTB, "who has not submitted?", ", ".join(f"{count} {state}" for state, count in states.items()))
@@ -561,17 +570,13 @@ def _province(walk: Walk, first: date, last: date) -> None:
 def _district(walk: Walk, who: str, district: str, first: date, last: date, *, reviewer: str | None = None) -> None:
     """A short month, up to its acceptance where somebody reviews it; what an earlier walk did stays."""
     path, status = _obtained(walk, who, district, first)
-    if status != "draft":
-        return
-    for number, day in enumerate(_weekdays(first, last)[:: 3 + len(who) % 3]):
-        kind, reached = _WORK[(number + int(district[-2:])) % len(_WORK)]
-        _quick(walk, who, day, kind, reached, result="Selesai")
-    _submit_work(walk, who, district, first, last)
-    _written(walk, who, path, summary="Pendampingan berjalan sesuai rencana.", plan="Melanjutkan pendampingan.")
-    if reviewer is None:
-        walk.step(who, "submits it", f"{path}/submit", show=_standing)
-    else:
-        _handed_in(walk, who, path, reviewer)
+    if status == "draft":
+        for number, day in enumerate(_weekdays(first, last)[:: 3 + len(who) % 3]):
+            kind, reached = _WORK[(number + int(district[-2:])) % len(_WORK)]
+            _quick(walk, who, day, kind, reached, result="Selesai")
+        _submit_work(walk, who, district, first, last)
+    words = {"summary": "Pendampingan berjalan sesuai rencana.", "plan": "Melanjutkan pendampingan."}
+    _handed_in(walk, who, path, reviewer, **words)
 
 
 def _drafts(walk: Walk, first: date) -> None:

@@ -73,7 +73,8 @@ def admit(admission: Admission, row: Any | None) -> Principal:
     """Turn the row of `app.enter` into a principal.
 
     Raises `unauthenticated` (session ended, user disabled, client revoked), `permission_denied`,
-    `password_change_required`, `otp_enrolment_required` or `step_up_required` (RFC 9470).
+    `password_change_required`, `otp_enrolment_required`, `agency_inactive` (the caller is nothing but an agency that was
+    closed) or `step_up_required` (RFC 9470).
     """
     if row is None or row["user_id"] is None:
         raise DomainError("unauthenticated")
@@ -84,7 +85,7 @@ def admit(admission: Admission, row: Any | None) -> Principal:
             raise DomainError("permission_denied", permission=admission.permission)
         case "step_up_required":
             raise DomainError("step_up_required", max_age=admission.step_up_seconds)
-        case "password_change_required" | "otp_enrolment_required" as refusal:
+        case "password_change_required" | "otp_enrolment_required" | "agency_inactive" as refusal:
             raise DomainError(refusal)
     agency = row["agency_id"]
     return Principal(

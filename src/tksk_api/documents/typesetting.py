@@ -29,6 +29,7 @@ _DRAWABLE = re.compile(
 )
 _PLAIN_LATIN = re.compile("[\u0020-\u007e\u00a0-\u00ac\u00ae-\u017f\u25a1]")
 _REPLACEMENT = "\u25a1"
+_LONGEST_LIGATURE = 4  # a few stand for a whole sentence: 4,000 of them would be forty pages
 _INVISIBLE_KINDS = frozenset({"Cf", "Cs", "Co", "Cn"})
 _BETWEEN_LETTERS = re.compile("(?<=.)(?=[^\u0300-\u036f\u064b-\u0655])")
 _PILED_UP_MARKS = re.compile("([\u0300-\u036f]{2})[\u0300-\u036f]+")
@@ -104,7 +105,8 @@ def _drawable(text: str) -> str:
             kept.append(character)
         elif kind not in _INVISIBLE_KINDS and not 0xFE00 <= ord(character) <= 0xFE0F:
             simpler = unicodedata.normalize("NFKC", character)
-            kept.append(simpler if all(map(_DRAWABLE.match, simpler)) else _REPLACEMENT)
+            is_drawable = len(simpler) <= _LONGEST_LIGATURE and all(map(_DRAWABLE.match, simpler))
+            kept.append(simpler if is_drawable else _REPLACEMENT)
     return _PILED_UP_MARKS.sub(r"\1", "".join(kept))
 
 

@@ -1,6 +1,5 @@
 """Certificates by which offices seal letters."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.domain.office_certificates import service
+from tksk_api.domain.office_certificates.keystores import opened_apart
 from tksk_api.domain.office_certificates.reads import OFFICE_CERTIFICATES
 from tksk_api.domain.office_certificates.schemas import (
     OfficeCertificateCreate,
@@ -17,12 +17,12 @@ from tksk_api.domain.office_certificates.schemas import (
     OfficeCertificateUpload,
 )
 from tksk_api.http.concurrency import IfMatch
-from tksk_api.http.dependencies import ReaderDep, SessionDep
+from tksk_api.http.dependencies import DoorDep, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.http.uploads import FIELDS_BYTES, checked, multipart_schema, received
-from tksk_api.security.certificates import MAX_BYTES, Keystore, open_keystore
+from tksk_api.security.certificates import MAX_BYTES, Keystore
 from tksk_api.security.permissions import Permission
 from tksk_api.types import RegionCode
 
@@ -35,16 +35,20 @@ class OfficeCertificateQuery(PageQuery):
     region_code: RegionCode | None = None
 
 
-async def _opened(request: Request, reader: ReaderDep) -> Opened:
-    """The file, received and opened before a transaction is; who may not send one is told first."""
+async def _opened(request: Request, house: HouseDep, reader: ReaderDep, door: DoorDep) -> Opened:
+    """The file, received and opened before a transaction is; who may not send one, or not for this office, is told
+    before it is opened."""
     await reader.principal()
     async with received(request, MAX_BYTES) as upload:
         fields = checked(OfficeCertificateCreate, upload.fields)
         body = OfficeCertificateUpload(id=fields.id, region_code=fields.region_code, file_sha256=upload.sha256)
         request._json = body.model_dump(mode="json")  # what an Idempotency-Key is compared by
+        async with door.look() as session:
+            await service.check_place(session, fields.region_code)
         upload.file.seek(0)
         password = fields.password.get_secret_value()
-        opened = await asyncio.to_thread(open_keystore, upload.file.read(MAX_BYTES), password, datetime.now(UTC))
+        content = upload.file.read(MAX_BYTES)
+        opened = await opened_apart(house.inspectors, content, password, datetime.now(UTC))
         return body, opened
 
 

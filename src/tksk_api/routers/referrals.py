@@ -101,7 +101,8 @@ async def list_referrals(reader: ReaderDep, request: Request, query: Annotated[R
 
 @router.get("/referrals/{id}", permission=Permission.REFERRAL_READ, response_model=ReferralRead, summary="One referral")
 async def get_referral(reader: ReaderDep, id: UUID) -> Response:
-    """A referral of the caller's area, or submitted to the caller's agency. Reading is recorded."""
+    """A referral of the caller's area, or submitted to the caller's agency. Reading is recorded. Once it is rejected,
+    ended or cancelled, the agency sees initials and what it decided, and no longer the person and the reason."""
     return respond(await reader.one(REFERRALS, id))
 
 
@@ -124,7 +125,8 @@ async def update_referral(
 async def list_referral_history(
     reader: ReaderDep, request: Request, id: UUID, query: Annotated[PageQuery, Query()]
 ) -> Response:
-    """Every step, oldest first: who, when and why. `details.recorded_from_paper` marks an answer given on paper."""
+    """Every step, oldest first: who, when and why. `details.recorded_from_paper` marks an answer given on paper.
+    An agency sees the steps since it has the referral, and without notes once that is over."""
     await service.require_visible(reader, id)
     return await respond_page(reader, request, TRANSITIONS, query, entity_id=id)
 
@@ -213,7 +215,7 @@ async def transfer_referral(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Transfer
 ) -> Response:
     """To another agency that serves the programme, before it is decided. It begins there as submitted; the agency it
-    was with no longer sees it."""
+    was with no longer sees it, and the next one nothing that was said before."""
     return reply(session, request, await transitions.transfer(session, id, version, body))
 
 

@@ -20,7 +20,7 @@ from tksk_api.domain.activity_kinds import service as activity_kinds
 from tksk_api.domain.activity_kinds.models import ActivityKind
 from tksk_api.domain.activity_kinds.rules import check_kind
 from tksk_api.domain.activity_templates.models import ActivityTemplate
-from tksk_api.domain.activity_templates.reads import ACTIVITY_TEMPLATES, TABLE
+from tksk_api.domain.activity_templates.reads import ACTIVITY_TEMPLATES, TABLE, VISIBLE
 from tksk_api.domain.activity_templates.rules import check_recurrence, last_due
 from tksk_api.domain.activity_templates.schemas import (
     ActivityTemplateCreate,
@@ -124,7 +124,7 @@ async def due(session: AsyncSession, on: date | None) -> DueTemplates:
     """Templates whose day came on `on` or before, and of which the caller has logged nothing since."""
     regions = scope_of(session).regions
     day = on or await today_in(session, regions[0] if regions and regions[0] != NATION else _JAKARTA)
-    recurring = select(TABLE).where(TABLE.c.deleted_at.is_(None), TABLE.c.recurrence.is_not(None))
+    recurring = select(TABLE).where(*VISIBLE, TABLE.c.recurrence.is_not(None))
     connection = await session.connection()
     rows = (await connection.execute(recurring.order_by(TABLE.c.created_at, TABLE.c.id).limit(_MOST_DUE))).all()
     days = {row.id: last_due(Recurrence.model_validate(row.recurrence), day) for row in rows}

@@ -1,9 +1,11 @@
-"""Looking into an uploaded file, in a process of its own: what it is, and a harmless copy of it.
+"""Looking into an uploaded file, in a process of its own: what it is, and a harmless copy of it; of a certificate's file,
+what it holds.
 
 Nothing here is imported by the server. `inspectors.py` starts this module with limits on memory, time and files, and
 hands it the open files over a socket, so that neither a name nor a copy of them ever lies in a folder.
 """
 
+import base64
 import json
 import mmap
 import os
@@ -28,6 +30,7 @@ _MAX_OBJECTS = 50_000
 _MAX_MEMORY = 1 << 30
 _MAX_FILE = 1 << 27
 _SECONDS = 20
+_UNLOCK = b"k"  # as inspectors.py asks
 _QUALITY = 85
 _FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _ARCHIVE_END = b"PK\x05\x06"
@@ -261,6 +264,26 @@ def _answer(files: list[int]) -> dict[str, Any]:
                 os.lseek(number, 0, os.SEEK_SET)
 
 
+def _unlock(files: list[int]) -> dict[str, Any]:
+    """Of a PKCS#12 file, its password and the moment, as JSON in the first file: key and certificates in the second."""
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - this process does nothing else
+
+    from tksk_api.errors import DomainError  # noqa: PLC0415
+    from tksk_api.security.certificates import open_keystore  # noqa: PLC0415
+
+    with os.fdopen(files[0], "rb") as asked, os.fdopen(files[1], "wb") as told:
+        given = json.load(asked)
+        try:
+            now = datetime.fromisoformat(given["now"])
+            opened = open_keystore(base64.b64decode(given["content"]), given["password"], now)
+        except DomainError as refusal:
+            (error,) = refusal.errors
+            return {"refused": error.code, "pointer": error.pointer, "facts": dict(error.facts)}
+        parts = [opened.key_bytes(), *(one.public_bytes(Encoding.DER) for one in (opened.certificate, *opened.chain))]
+        told.write(json.dumps([base64.b64encode(part).decode() for part in parts]).encode())
+        return {}
+
+
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE, _MAX_FILE))
@@ -277,7 +300,7 @@ def main(number: int) -> None:
             if not message:
                 return
             signal.alarm(_SECONDS)
-            answer = _answer(files)
+            answer = _unlock(files) if message == _UNLOCK else _answer(files)
             signal.alarm(0)
             channel.sendall(json.dumps(answer).encode() + b"\n")
 

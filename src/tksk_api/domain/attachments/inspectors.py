@@ -18,6 +18,7 @@ from tksk_api.errors import DomainError, invalid
 from tksk_api.telemetry import log
 
 _MODULE = "tksk_api.domain.attachments.inspection"
+_LOOK, _UNLOCK = b"?", b"k"  # what is asked of it
 _PATIENCE_SECONDS = 30  # the process ends itself after 20
 _TURNS_EACH = 3  # while one is looked into, one is sealed and one is committed
 _FILES_EACH = 500  # a fresh process now and then: what a library leaks, or hides, does not stay
@@ -54,11 +55,11 @@ class _Process:
         self._answers = self._channel.makefile("rb")
         self.left = _FILES_EACH
 
-    def ask(self, files: list[int]) -> dict[str, Any] | None:
+    def ask(self, files: list[int], what: bytes = _LOOK) -> dict[str, Any] | None:
         """What it says of the files; None when it died over them."""
         self.left -= 1
         try:
-            socket.send_fds(self._channel, [b"?"], files)
+            socket.send_fds(self._channel, [what], files)
             line = self._answers.readline()
         except OSError:
             return None
@@ -119,6 +120,25 @@ class Inspectors:
             raise invalid("/file", answer["refused"], **answer["facts"])
         moment = answer.pop("taken_at", None)
         return Inspected(**answer, taken_at=datetime.fromisoformat(moment) if moment else None)
+
+    async def unlock(self, request: bytes) -> tuple[dict[str, Any] | None, bytes]:
+        """What a certificate's file holds, by a process that sees nothing else before or after; None when it died.
+
+        Question and answer lie in memory only: they are secrets.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._unlock, request)
+
+    def _unlock(self, request: bytes) -> tuple[dict[str, Any] | None, bytes]:
+        with os.fdopen(os.memfd_create("asked"), "w+b") as asked, os.fdopen(os.memfd_create("told"), "w+b") as told:
+            asked.write(request)
+            asked.seek(0)
+            process = _Process()
+            try:
+                answer = process.ask([asked.fileno(), told.fileno()], _UNLOCK)
+            finally:
+                process.close()
+            told.seek(0)
+            return answer, told.read()
 
     def _ask(self, files: list[int]) -> dict[str, Any] | None:
         process: _Process | None = getattr(self._mine, "process", None)

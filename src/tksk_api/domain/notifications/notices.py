@@ -32,7 +32,7 @@ FIELDS = frozenset({"first_name", "case_number", "office", "program", "due_on"})
 class Notice:
     """Who is told when `action` happens to a row of the table `entity`, and by which text of templates.toml.
 
-    `state` narrows it to a step that ends there. Recipients: `creator` of the row; `role:<role>` around it;
+    `state` narrows it to a step that ends there, or to the row's situation (`app.situation`). Recipients: `creator` of the row; `role:<role>` around it;
     `next_signatory` by the policy of the application; `agency` it is addressed to; `presenters`, agencies that had the
     letter; `holder`, the user it is about; `below:<role>`, of a region and all below it; `applicant`, the person, by
     telephone and only with their consent. Of two rows that name somebody for one event, the first one tells them.
@@ -57,14 +57,15 @@ class Template:
     body_en: str
 
 
-_SKTM, _REFERRALS = "sktm_applications", "referrals"
+_SKTM, _REFERRALS, _CERTIFICATES = "sktm_applications", "referrals", "office_certificates"
 _OFFICER, _CLERK = "role:tksk", "role:village_clerk"
 _OURS = ("creator", _OFFICER)
 
 NOTICES: tuple[Notice, ...] = (
     Notice(_SKTM, "submit", (_CLERK, _OFFICER), "sktm_submitted", "task"),
     Notice(_SKTM, "return", ("creator", _CLERK), "sktm_returned", "task"),
-    Notice(_SKTM, "check", (_OFFICER,), "sktm_checked", "task"),
+    Notice(_SKTM, "check", (_OFFICER,), "sktm_checked", "task", state="to_verify"),
+    Notice(_SKTM, "check", ("next_signatory",), "sktm_checked_to_sign", "task", state="to_sign"),
     Notice(_SKTM, "verify", ("next_signatory",), "sktm_to_sign", "task"),
     Notice(_SKTM, "sign", ("next_signatory",), "sktm_to_sign", "task", state="signing"),
     Notice(_SKTM, "sign", ("creator", _CLERK), "sktm_issued", "outcome", state="issued"),
@@ -98,7 +99,11 @@ NOTICES: tuple[Notice, ...] = (
     Notice("reports", "due", (_OFFICER,), "report_due", "deadline"),
     Notice("reports", "overdue", (_OFFICER,), "report_overdue", "deadline"),
     Notice("reports", "districts_missing", ("role:regency_office",), "reports_missing", "deadline"),
-    Notice("office_certificates", "expiring", ("role:regency_office",), "certificate_expiring", "deadline"),
+    Notice(_CERTIFICATES, "expiring", ("role:regency_office",), "certificate_expiring", "deadline", "below_province"),
+    # A province's is the administrator's to renew, and seals where a regency has none of its own.
+    Notice(
+        _CERTIFICATES, "expiring", ("role:admin", "below:regency_office"), "certificate_expiring", "deadline", "of_province"
+    ),
     Notice("assignments", "begin", ("holder",), "assignment_begins", "account"),
     Notice("assignments", "end", ("holder",), "assignment_ends", "account"),
     Notice("users", "reset_password", ("holder",), "password_reset", "account"),
@@ -113,7 +118,7 @@ READ_BY: Mapping[str, Permission] = {
     "presentations": Permission.SKTM_READ,
     "activities": Permission.ACTIVITY_READ,
     "reports": Permission.REPORT_READ,
-    "office_certificates": Permission.CERTIFICATE_READ,
+    _CERTIFICATES: Permission.CERTIFICATE_READ,
     "program_versions": Permission.PROGRAM_READ,
 }
 

@@ -34,9 +34,9 @@ _TOO_LATE = timedelta(days=3)  # what could not be said for so long is not said 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 6 * 3600.0
 MAX_ATTEMPTS = 10  # over some 20 hours
 _CLAIM = text("SELECT * FROM app.claim_messages(CAST(:channels AS text[]), :most, :lease, :per_day, :too_late)")
-_DEADLINES = text("SELECT app.notify_deadlines(:days, :most)")
-_REPORTS = text("SELECT app.remind_of_reports(:most)")
-_DEADLINE_DAYS, _EVENTS_AT_ONCE = 14, 200
+_DEADLINES = text("SELECT * FROM app.notify_deadlines(:days, :after, :most)")
+_REPORTS = text("SELECT * FROM app.remind_of_reports(:after, :most)")
+_DEADLINE_DAYS, _EVENTS_AT_ONCE = 14, 50
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,17 @@ async def remind_of_reports(sessions: Sessions) -> int:
 
 
 async def _tell(sessions: Sessions, purpose: str, statement: TextClause, **wanted: Any) -> int:
-    """Some at a time, so that no transaction holds what others wait for."""
-    told = 0
+    """Some at a time, each time after the last: a transaction is short, what is told stays told when a later one
+    fails, and what has nobody to be told to is passed by."""
+    told, after = 0, ""
     while True:
         async with enter_system(sessions, purpose) as session:
-            asked = {**wanted, "most": _EVENTS_AT_ONCE}
-            found: int = (await (await session.connection()).execute(statement, asked)).scalar_one()
-        told += found
-        if found < _EVENTS_AT_ONCE:
+            asked = {**wanted, "after": after, "most": _EVENTS_AT_ONCE}
+            found = (await (await session.connection()).execute(statement, asked)).all()
+        told += sum(row.told for row in found)
+        if len(found) < _EVENTS_AT_ONCE:
             return told
+        after = found[-1].place
 
 
 async def listed(session: AsyncSession, state: str, most: int) -> Sequence[Listed]:

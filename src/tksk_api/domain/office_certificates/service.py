@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
-from tksk_api.database.session import refuse_outside, scope_of
+from tksk_api.database.session import scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.office_certificates.models import OfficeCertificate
 from tksk_api.domain.office_certificates.reads import OFFICE_CERTIFICATES, TABLE
@@ -17,7 +17,7 @@ from tksk_api.domain.office_certificates.schemas import OfficeCertificateUpload
 from tksk_api.domain.records import create_once, keyring_of, load, save
 from tksk_api.domain.regions.service import require_region
 from tksk_api.domain.sktm_letters.seals import seal_unavailable
-from tksk_api.errors import DomainError
+from tksk_api.errors import DomainError, not_found
 from tksk_api.security.certificates import Keystore, SigningKey, fingerprint, load_key, name_of
 from tksk_api.security.crypto import KeyFileError
 
@@ -35,12 +35,22 @@ class SealingKey:
     key: SigningKey
 
 
+async def check_place(session: AsyncSession, region_code: str) -> None:
+    """Whether the caller may give this office a certificate; asked before a file is opened for it.
+
+    Raises invalid_request (unknown_region), not_found outside the caller's area.
+    """
+    await require_region(session, region_code, "/region_code")
+    if not scope_of(session).contains(region_code):
+        raise not_found()
+
+
 async def create(session: AsyncSession, body: OfficeCertificateUpload, opened: Keystore) -> Stored:
     """Keep a certificate that was opened. The one an office already has in use is answered with as it is stored.
 
     Raises invalid_request (unknown_region), not_found outside the caller's area, id_in_use.
     """
-    await require_region(session, body.region_code, "/region_code")
+    await check_place(session, body.region_code)
     row = OfficeCertificate(
         id=body.id or new_id(),
         region_code=body.region_code,
@@ -55,7 +65,6 @@ async def create(session: AsyncSession, body: OfficeCertificateUpload, opened: K
         certificate=opened.certificate.public_bytes(serialization.Encoding.DER),
         chain=[other.public_bytes(serialization.Encoding.DER) for other in opened.chain],
     )
-    refuse_outside(scope_of(session), row)
     row.key_cipher = keyring_of(session).encrypt(KEY, str(row.id), opened.key_bytes())
     before = await _in_use(session, row)
     if before is not None:

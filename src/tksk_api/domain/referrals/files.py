@@ -11,12 +11,12 @@ from tksk_api.domain.attachments.service import OpenedFile, open_for_agency
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import load
 from tksk_api.domain.referrals.models import Referral
+from tksk_api.domain.referrals.workflow import OVER
 from tksk_api.errors import not_found
 from tksk_api.settings import Settings
 
 # What the agency may open is decided there, for both ways of asking.
 _FILES = text("SELECT * FROM app.referral_files(CAST(:referral AS uuid))")
-_OVER = frozenset({"rejected", "ended", "cancelled"})
 
 
 async def files_of(session: AsyncSession, key: UUID) -> list[tuple[str, Attachment]]:
@@ -25,7 +25,7 @@ async def files_of(session: AsyncSession, key: UUID) -> list[tuple[str, Attachme
     Raises not_found for a referral that is not with the caller's agency, or is over: its purpose is served.
     """
     row = await load(session, Referral, key)
-    if row.status in _OVER:
+    if row.status in OVER:
         raise not_found()
     await record_access(session, [row.beneficiary_id], purpose="service", fields=["documents"], object_id=row.id)
     known = await _files(session, key)

@@ -212,7 +212,7 @@ class ReferralRead(Read):
     """A referral. `requested_documents` are those the agency still waits for; `decided_on` belongs to its last word.
 
     `program_version` is the one it was submitted under. On the waiting list it lapses after `expires_on`, approved
-    after `activate_by`.
+    after `activate_by`. Rejected, ended or cancelled, its agency sees initials, and `(selesai)` for the reason.
     """
 
     id: UUID

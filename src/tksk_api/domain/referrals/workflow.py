@@ -21,6 +21,8 @@ Status = Literal[
 ]
 _OURS, _ANSWER = Permission.REFERRAL_CREATE, Permission.REFERRAL_ANSWER
 _UNDECIDED = frozenset({"under_review", "waitlisted"})
+# Its purpose is served: the agency keeps what it decided, and no longer the person and the papers.
+OVER = frozenset({"rejected", "ended", "cancelled"})
 
 STEPS: Mapping[str, Step] = {
     "submit": Step(frozenset({"draft"}), "submitted", _OURS),

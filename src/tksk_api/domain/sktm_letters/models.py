@@ -35,6 +35,11 @@ class SktmLetter(Record, RegionScoped, table=True):
         sa.Index("uq_sktm_letters_application_id", "application_id", unique=True),
         sa.Index("uq_sktm_letters_sequence", "issuer_code", "year", "series", "sequence", unique=True),
         sa.Index("uq_sktm_letters_token", "token", unique=True),
+        sa.Index(
+            "ix_sktm_letters_valid_until",
+            "valid_until",
+            postgresql_where=text("revoked_at IS NULL AND superseded_at IS NULL"),
+        ),
     )
 
     application_id: UUID = Field(sa_type=PgUuid, foreign_key="sktm_applications.id")

@@ -17,6 +17,8 @@ class User(Record, RegionScoped, table=True):
     __tablename__ = "users"
     __table_args__ = (
         Index("uq_users_username", text("lower(username)"), unique=True),
+        Index("ix_users_role", "role", "region_code"),
+        Index("ix_users_agency_id", "agency_id", postgresql_where=text("agency_id IS NOT NULL")),
         CheckConstraint("region_code IS NOT NULL OR role IN ('admin', 'ministry', 'auditor', 'agency')", name="region"),
         CheckConstraint("(role = 'agency') = (agency_id IS NOT NULL)", name="agency"),
     )
