@@ -68,11 +68,14 @@ END $$
 _HAD_HAND = """
 CREATE FUNCTION app.had_hand(p_application uuid, p_user uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
 -- Whether somebody had a hand in an application: created, edited, submitted, checked, verified, visited or signed it.
--- Returning it does not count: a lurah who sent it back may sign the completed one.
+-- Returning it does not count: a lurah who sent it back may sign the completed one. Nor does a signature that a return
+-- took back.
     SELECT EXISTS (SELECT 1 FROM public.sktm_applications a LEFT JOIN public.visits v ON v.id = a.visit_id
                     WHERE a.id = p_application AND p_user IN (a.created_by, v.officer_id, v.completed_by))
         OR EXISTS (SELECT 1 FROM public.transitions t
-                    WHERE t.entity_id = p_application AND t.actor_id = p_user AND t.action <> 'return')
+                    WHERE t.entity_id = p_application AND t.actor_id = p_user AND t.action NOT IN ('return', 'sign'))
+        OR EXISTS (SELECT 1 FROM public.sktm_signatures s
+                    WHERE s.application_id = p_application AND s.user_id = p_user)
         OR EXISTS (SELECT 1 FROM public.changes c WHERE c.entity_id = p_application AND c.actor_id = p_user
                       AND c.operation = 'update_sktm_application')
 $$

@@ -16,11 +16,13 @@ _LINKS = ("visit_ids", "sktm_application_ids", "referral_ids")
 # What a report says stays as it was said. A merge and an erasure run as the owner and still reach the people in it.
 _KEEP_FROZEN = """
 CREATE FUNCTION app.keep_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
--- Generated columns are not filled in yet when this runs; what they are generated from is compared.
+-- Generated columns are not filled in yet when this runs; what they are generated from is compared. An office accepts
+-- it all the same: what was submitted counts already.
 DECLARE
-    free text[] := '{frozen_by,superseded_by,version,updated_at,province_code,regency_code,district_code}';
+    free text[] := '{frozen_by,superseded_by,status,version,updated_at,province_code,regency_code,district_code}';
 BEGIN
-    IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - free = to_jsonb(OLD) - free THEN
+    IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - free = to_jsonb(OLD) - free
+       AND (NEW.status = OLD.status OR OLD.status = 'submitted' AND NEW.status = 'accepted') THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'the activity is part of a report' USING ERRCODE = '23514', CONSTRAINT = 'activity_frozen';
@@ -85,6 +87,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TRIGGER keep_frozen ON activities")
+    # Nothing tells a correction from other work any more: one of the two stays, the one that counts.
+    op.execute(
+        "UPDATE activities SET deleted_at = now() WHERE deleted_at IS NULL AND (superseded_by IS NOT NULL "
+        "OR (revises_id IS NOT NULL AND status NOT IN ('submitted', 'accepted')))"
+    )
     op.execute("DROP FUNCTION app.keep_frozen")
     for index in ("ix_activities_frozen_by", "uq_activities_origin", "uq_activities_revises_id"):
         op.drop_index(index, "activities")

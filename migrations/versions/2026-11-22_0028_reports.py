@@ -49,13 +49,13 @@ $$
 
 _PPKS = """
 CREATE FUNCTION app.report_ppks(p_district text, p_first date, p_last date, p_served uuid[], p_referred uuid[])
-RETURNS TABLE (category text, sex text, new bigint, served bigint, referred bigint, closed bigint)
+RETURNS TABLE (category text, sex text, event text, ids uuid[])
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
--- Assessments of a district of the caller's: counts alone, the sensitive categories as one, so that a report says the
--- same whoever compiles it. What was recorded in error was neither new nor closed.
-    SELECT x.category, x.sex, count(*) FILTER (WHERE x.is_new), count(*) FILTER (WHERE x.in_force AND x.is_served),
-           count(*) FILTER (WHERE x.in_force AND x.is_referred), count(*) FILTER (WHERE x.is_closed)
-      FROM (SELECT CASE WHEN p.sensitive THEN 'sensitive' ELSE p.category END AS category,
+-- Assessments of a district of the caller's: the sensitive categories as one, so that a report says the same whoever
+-- compiles it; the ids are kept for the lists, which show each reader what they may see. What was recorded in error was
+-- neither new nor closed.
+    SELECT x.category, x.sex, e.event, array_agg(x.id)
+      FROM (SELECT p.id, CASE WHEN p.sensitive THEN 'sensitive' ELSE p.category END AS category,
                    coalesce(b.sex, 'none') AS sex,
                    p.reason_code IS DISTINCT FROM 'recorded_in_error'
                        AND p.assessed_on BETWEEN p_first AND p_last AS is_new,
@@ -68,14 +68,17 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
              WHERE p.district_code = p_district
                AND ARRAY['ID', p.province_code, p.regency_code, p.district_code]
                    && string_to_array(nullif(current_setting('app.regions', true), ''), ',')) x
-     WHERE x.is_new OR x.is_closed OR (x.in_force AND (x.is_served OR x.is_referred))
-     GROUP BY x.category, x.sex
+     CROSS JOIN LATERAL (VALUES ('new', x.is_new), ('served', x.in_force AND x.is_served),
+                                ('referred', x.in_force AND x.is_referred), ('closed', x.is_closed))
+                        AS e (event, happened)
+     WHERE e.happened
+     GROUP BY x.category, x.sex, e.event
 $$
 """
 
 _STEPS = """
 CREATE FUNCTION app.report_steps(p_district text, p_first date, p_last date)
-RETURNS TABLE (entity text, key text, state text, count bigint, people uuid[])
+RETURNS TABLE (entity text, key text, state text, ids uuid[], people uuid[])
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
 -- SKTM applications by purpose and referrals by programme that reached a state in those days of a district of the
 -- caller's. As the owner, for the policy of the steps would look every record up again for each of its steps.
@@ -87,13 +90,13 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
            AND ARRAY['ID', left(p_district, 2), left(p_district, 5), p_district]
                && string_to_array(nullif(current_setting('app.regions', true), ''), ',')
     )
-    SELECT 'sktm_applications', a.purpose, t.to_state, count(DISTINCT a.id), '{}'::uuid[]
+    SELECT 'sktm_applications', a.purpose, t.to_state, array_agg(DISTINCT a.id), '{}'::uuid[]
       FROM span s CROSS JOIN public.sktm_applications a
       JOIN public.transitions t ON t.entity_id = a.id AND t.at >= s.since AND t.at < s.until
      WHERE a.district_code = p_district AND t.entity = 'sktm_applications' AND t.from_state IS DISTINCT FROM t.to_state
      GROUP BY 2, 3
     UNION ALL
-    SELECT 'referrals', a.program, t.to_state, count(DISTINCT a.id), array_agg(DISTINCT a.beneficiary_id)
+    SELECT 'referrals', a.program, t.to_state, array_agg(DISTINCT a.id), array_agg(DISTINCT a.beneficiary_id)
       FROM span s CROSS JOIN public.referrals a
       JOIN public.transitions t ON t.entity_id = a.id AND t.at >= s.since AND t.at < s.until
      WHERE a.district_code = p_district AND t.entity = 'referrals' AND t.from_state IS DISTINCT FROM t.to_state
@@ -146,9 +149,9 @@ $$
 # The row policies of both tables decide: a view is read with the rights of whoever asks.
 _SCOPES = """
 CREATE VIEW report_scopes WITH (security_invoker = true) AS
-SELECT r.id, r.period_start, r.period_end, r.district_codes, r.activity_ids, r.source_ids FROM reports r
+SELECT r.id, r.region_code, r.period_start, r.period_end, r.activity_ids, r.source_ids, r.counted FROM reports r
 UNION ALL
-SELECT v.id, r.period_start, r.period_end, v.district_codes, v.activity_ids, v.source_ids
+SELECT v.id, v.region_code, r.period_start, r.period_end, v.activity_ids, v.source_ids, v.counted
   FROM report_revisions v JOIN reports r ON r.id = v.report_id
 """
 
@@ -161,7 +164,8 @@ _ERASED = (
     ),
     (
         "        ('reports', 'summary'), ('reports', 'obstacles'), ('reports', 'plan'), ('reports', 'content'),\n"
-        "        ('reports', 'remarks'), ('report_revisions', 'content'),\n",
+        "        ('reports', 'remarks'), ('reports', 'revises'), ('report_revisions', 'content'),\n"
+        "        ('report_revisions', 'revises'),\n",
         "        ('activities', 'follow_up')) AS written",
     ),
 )
@@ -194,11 +198,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("follows_up_id IS NOT NULL"),
     )
     ops.amend("erase_subject", *_ERASED)
-    ops.remember_history("reports")
+    for table in ("reports", "report_calendars"):
+        ops.remember_history(table)
 
 
 def downgrade() -> None:
-    ops.forget_history("reports")
+    for table in ("report_calendars", "reports"):
+        ops.forget_history(table)
     ops.unamend("erase_subject", *_ERASED)
     op.drop_column("activities", "follows_up_id")
     op.execute("DROP VIEW report_scopes")
@@ -223,6 +229,7 @@ def _create_calendars() -> None:
     op.create_index(
         "uq_report_calendars_region_code", "report_calendars", ["region_code", "effective_from"], unique=True
     )
+    ops.audit("report_calendars")
     ops.grant("report_calendars", "SELECT", "INSERT", "UPDATE")
 
 
@@ -248,6 +255,7 @@ def _create_reports() -> None:
         sa.Column("remarks", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
         sa.Column("content", postgresql.JSONB(), nullable=False),
         sa.Column("compiled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("author_ids", postgresql.ARRAY(sa.UUID()), server_default=sa.text("'{}'::uuid[]"), nullable=False),
         *_covered(),
         sa.PrimaryKeyConstraint("id", name="pk_reports"),
     )
@@ -260,7 +268,7 @@ def _create_reports() -> None:
     )
     op.create_index("ix_reports_officer_ids", "reports", ["officer_ids"], postgresql_using="gin")
     ops.enable_region_scope("reports")
-    ops.audit("reports", "content", "activity_ids", "source_ids", "district_codes")
+    ops.audit("reports", "content", "activity_ids", "source_ids", "district_codes", "counted")
     ops.grant("reports", "SELECT", "INSERT", "UPDATE")
 
 
@@ -305,8 +313,8 @@ def _create_revisions() -> None:
 
 
 def _covered() -> tuple[sa.Column, ...]:
-    """Whose work it is, and the rows that its numbers count: of a district its activities, of a recap the revisions of
-    districts it was built from."""
+    """Whose work it is, and the rows that its numbers count: of a district its activities and, by list and key,
+    everything else; of a recap the revisions of districts it was built from."""
     ids = sa.text("'{}'::uuid[]")
     return (
         sa.Column("officer_ids", postgresql.ARRAY(sa.UUID()), server_default=ids, nullable=False),
@@ -315,4 +323,5 @@ def _covered() -> tuple[sa.Column, ...]:
         sa.Column(
             "district_codes", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False
         ),
+        sa.Column("counted", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
     )

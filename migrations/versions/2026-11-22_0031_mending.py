@@ -1,4 +1,4 @@
-"""Reports that wait and reminders of them, and who goes on with the work of an officer who left."""
+"""Reports that wait and reminders of them, who goes on with the work of an officer who left, and letters once each."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,11 +26,21 @@ $$
 
 _COVERS = """
 CREATE FUNCTION app.covers(p_district text) RETURNS boolean LANGUAGE sql STABLE STRICT SECURITY DEFINER AS $$
--- Whether the caller holds a district today or acts in it, and so answers for what was written there.
+-- Whether the caller answers today for what was written in a district: holds it or acts in it, or is the regency's
+-- office while no officer works there.
     SELECT EXISTS (SELECT 1 FROM public.assignments a
                     WHERE a.user_id = nullif(current_setting('app.user', true), '')::uuid
                       AND a.region_code = p_district AND a.kind IN ('holder', 'acting')
                       AND a.during @> app.local_today(p_district))
+        OR (EXISTS (SELECT 1 FROM public.users u
+                     WHERE u.id = nullif(current_setting('app.user', true), '')::uuid
+                       AND u.role = 'regency_office' AND u.region_code = left(p_district, 5))
+            AND NOT EXISTS (SELECT 1 FROM public.assignments a
+                             WHERE a.region_code = p_district AND a.kind IN ('holder', 'acting')
+                               AND a.during @> app.local_today(p_district))
+            AND NOT EXISTS (SELECT 1 FROM public.users u
+                             WHERE u.role = 'tksk' AND u.region_code = p_district AND NOT u.has_assignments
+                               AND u.disabled_at IS NULL))
 $$
 """
 
@@ -102,7 +112,18 @@ BEGIN
 END $$
 """
 
+_TAKE_BACK = """
+CREATE FUNCTION app.take_back_signatures(p_application uuid) RETURNS void LANGUAGE sql STRICT SECURITY DEFINER AS $$
+-- The signatures of an application of the caller's area that waits for more of them; those of a letter stay for ever.
+    DELETE FROM public.sktm_signatures s USING public.sktm_applications a
+     WHERE s.application_id = p_application AND a.id = p_application AND a.status = 'signing'
+       AND ARRAY['ID', a.province_code, a.regency_code, a.district_code, a.region_code]
+           && string_to_array(nullif(current_setting('app.regions', true), ''), ',')
+$$
+"""
+
 _FUNCTIONS = {
+    "take_back_signatures(uuid)": _TAKE_BACK,
     "works_in(uuid, text)": _WORKS_IN,
     "covers(text)": _COVERS,
     "remind_of_reports(text, integer)": _REMIND,
@@ -120,6 +141,9 @@ _INDEXES = (
     ),
 )
 
+_RUNNING = "status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"
+_SAME_WORDS = "app.same_words(purpose_detail)"
+
 
 def upgrade() -> None:
     for signature, definition in _FUNCTIONS.items():
@@ -128,10 +152,31 @@ def upgrade() -> None:
         op.execute(f"GRANT EXECUTE ON FUNCTION app.{signature} TO {ops.APP}")
     for table, name, columns, where in _INDEXES:
         op.create_index(f"ix_open_{table}_{name}", table, list(columns), postgresql_where=sa.text(where))
+    _once_for_the_same(f"md5({_SAME_WORDS})")
+    op.create_index(
+        "uq_sktm_applications_replaces_id",
+        "sktm_applications",
+        ["replaces_id"],
+        unique=True,
+        postgresql_where=sa.text("status NOT IN ('rejected', 'cancelled', 'revoked')"),
+    )
+    op.create_index("uq_sktm_letters_number", "sktm_letters", ["issuer_code", "year", "number"], unique=True)
 
 
 def downgrade() -> None:
+    op.drop_index("uq_sktm_letters_number", "sktm_letters")
+    op.drop_index("uq_sktm_applications_replaces_id", "sktm_applications")
+    _once_for_the_same(_SAME_WORDS)
     for table, name, _, _ in reversed(_INDEXES):
         op.drop_index(f"ix_open_{table}_{name}", table)
     for signature in reversed(_FUNCTIONS):
         op.execute(f"DROP FUNCTION app.{signature}")
+
+
+def _once_for_the_same(words: str) -> None:
+    """One running application of a person for a purpose and these words."""
+    op.drop_index("uq_sktm_applications_running", "sktm_applications")
+    op.execute(
+        "CREATE UNIQUE INDEX uq_sktm_applications_running ON sktm_applications "
+        f"(beneficiary_id, purpose, {words}) WHERE {_RUNNING}"
+    )

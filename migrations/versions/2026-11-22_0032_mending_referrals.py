@@ -1,6 +1,6 @@
-"""What agencies no longer see, presentations by programme, the index of the register of numbers, and when somebody was
-registered."""
+"""What agencies no longer see, presentations by programme, the order of the register of numbers, plans called off."""
 
+import sqlalchemy as sa
 from alembic import op
 
 import ops
@@ -52,6 +52,15 @@ _CLOSED = (
 _FUNCTIONS = {"is_addressee(text)": _IS_ADDRESSEE, "addressed_since(uuid)": _ADDRESSED_SINCE}
 
 
+_DAILY = ("letter_id", "agency_id", "presented_on", "outcome")
+
+# The order of the register of numbers, for every area too large to sort: a page is read off, however many letters
+# there are.
+_BOOKS = ("sktm_letters", "sktm_voided_numbers")
+_LEVELS = (("nation",), ("province", "province_code"), ("regency", "regency_code"))
+_BOOK_ORDER = ("year", "series", "sequence", "id")
+
+
 def upgrade() -> None:
     for signature, definition in _FUNCTIONS.items():
         op.execute(definition)
@@ -60,9 +69,35 @@ def upgrade() -> None:
     ops.forget_history("referrals")
     ops.remember_history("referrals", _ITS_OWN_TIME)
     ops.amend("enter", *_CLOSED)
+    op.drop_index("uq_presentations_daily", "presentations")
+    op.create_index(
+        "uq_presentations_daily",
+        "presentations",
+        [*_DAILY, "program"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    # A person is registered with their categories in one transaction, and was registered before they were assessed.
+    op.alter_column("ppks_assessments", "created_at", server_default=sa.text("clock_timestamp()"))
+    ops.grant("sktm_policies", "DELETE")  # a day to come that was planned; what has been in force stays
+    for table in _BOOKS:
+        for name, *column in _LEVELS:
+            op.create_index(f"ix_{table}_book_{name}", table, [*column, *_BOOK_ORDER])
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE DELETE ON sktm_policies FROM {ops.APP}")
+    op.alter_column("ppks_assessments", "created_at", server_default=sa.text("now()"))
+    for table in _BOOKS:
+        for name, *_ in _LEVELS:
+            op.drop_index(f"ix_{table}_book_{name}", table)
+    op.drop_index("uq_presentations_daily", "presentations")
+    # What was told of a second programme cannot be kept under the old rule: the first of a day stands.
+    op.execute(
+        "DELETE FROM presentations p USING presentations q WHERE (p.letter_id, p.agency_id, p.presented_on, p.outcome) "
+        "= (q.letter_id, q.agency_id, q.presented_on, q.outcome) AND (p.created_at, p.id) > (q.created_at, q.id)"
+    )
+    op.create_index("uq_presentations_daily", "presentations", list(_DAILY), unique=True)
     ops.unamend("enter", *_CLOSED)
     ops.forget_history("referrals")
     ops.remember_history("referrals")

@@ -143,10 +143,12 @@ PROBLEMS: Mapping[str, ProblemText] = {
     ),
     "link_refused": ProblemText(
         401,
-        "Tautan berkas tidak berlaku",
-        "The link to the file is not valid",
-        "Tautan berlaku satu menit dan hanya bagi yang memintanya. Muat ulang lampiran untuk tautan baru.",
-        "A link is good for one minute and only for whoever asked. Reload the attachment for a new link.",
+        "Tautan tidak berlaku",
+        "The link is not valid",
+        "Tautan berlaku sebentar dan hanya bagi yang memintanya. Muat ulang lampiran, atau minta tautan dasbor yang "
+        "baru.",
+        "A link is good for a short while and only for whoever asked. Reload the attachment, or ask for a new link to "
+        "the dashboard.",
     ),
     "credentials_refused": ProblemText(
         401,
@@ -469,6 +471,15 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Koreksinya {correction_id}. Buka dan ubah yang itu.",
         "Its correction is {correction_id}. Open that one and change it.",
     ),
+    "already_logged": ProblemText(
+        409,
+        "Pekerjaan ini mungkin sudah dicatat",
+        "This work may be logged already",
+        "Catatan {activity_id} berasal dari hari dan orang yang sama. Tautkan saran ini ke sana (link) atau hapus; "
+        "bila pekerjaannya lain, nyatakan dulu dengan confirm.",
+        "Entry {activity_id} is of the same day and person. Link the suggestion to it or delete it; confirm it first "
+        "if it is other work.",
+    ),
     "kind_exists": ProblemText(
         409,
         "Kode jenis kegiatan sudah dipakai",
@@ -540,13 +551,13 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Surat belum dapat disegel",
         "The letter cannot be sealed now",
         "Surat belum terbit dan nomornya tidak terpakai; sebabnya {why}. certificate_*: minta kantor kabupaten/kota "
-        "mengunggah sertifikat yang berlaku. key_unreadable, service_not_configured, service_refused, seal_damaged: "
-        "hubungi admin. service_unreachable: coba lagi. credentials_*: tanda tangani satu per satu dengan NIK dan "
-        "passphrase BSrE yang benar.",
+        "mengunggah sertifikat yang berlaku. key_unreadable, service_not_configured, service_refused, seal_damaged, "
+        "seal_untrusted: hubungi admin. service_unreachable: coba lagi. credentials_*: tanda tangani satu per satu "
+        "dengan NIK dan passphrase BSrE yang benar.",
         "The letter is not issued and no number is spent; the reason is {why}. certificate_*: have the regency office "
-        "upload a certificate that is in force. key_unreadable, service_not_configured, service_refused, seal_damaged: "
-        "ask the administrator. service_unreachable: try again. credentials_*: sign one by one, with the right NIK and "
-        "passphrase of BSrE.",
+        "upload a certificate that is in force. key_unreadable, service_not_configured, service_refused, seal_damaged, "
+        "seal_untrusted: ask the administrator. service_unreachable: try again. credentials_*: sign one by one, with "
+        "the right NIK and passphrase of BSrE.",
     ),
     "scan_missing": ProblemText(
         409,
@@ -748,8 +759,8 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Only months that are over; this month's figures still change.",
     ),
     "one_dimension": (
-        "Tanpa hak melihat barisnya hanya satu dari {expected} sekaligus, agar angka kecil tidak terbaca.",
-        "Without the right to see the rows only one of {expected} at once, so that no small number can be worked out.",
+        "Tanpa hak melihat barisnya hanya menurut {expected}, bulan dan wilayah, agar angka kecil tidak terbaca.",
+        "Without the right to see the rows only by {expected}, month and region, so that no small number can be had.",
     ),
     "too_many_cells": (
         "Jawaban lebih dari {max} sel; persempit wilayah atau periodenya.",
@@ -794,6 +805,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Jumlah orang lebih kecil daripada penerima yang ditautkan.",
         "The headcount is lower than the number of linked beneficiaries.",
     ),
+    "outside_report": (
+        "Koreksi tetap di kecamatan dan masa laporan yang memuatnya, {first} sampai {last}.",
+        "A correction stays in the district and the days of the reports that hold it, {first} to {last}.",
+    ),
     "too_far_ahead": ("Paling lama {max} hari ke depan.", "At most {max} days ahead."),
     "visit_not_yet": (
         "Hari kunjungan belum tiba; ubah visited_on bila kunjungan sudah dilakukan.",
@@ -831,7 +846,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Menurut waktu setempat bukan pada hari occurred_on.",
         "Not on the day occurred_on by the local time of the region.",
     ),
-    "kind_ended": ("Jenis kegiatan ini tidak berlaku pada hari itu.", "This kind of activity does not hold on that day."),
+    "kind_ended": (
+        "Jenis kegiatan ini tidak berlaku pada hari itu.",
+        "This kind of activity does not hold on that day.",
+    ),
     "kind_other_pillar": (
         "Jenis kegiatan ini termasuk pilar {pillar}.",
         "This kind of activity belongs to the pillar {pillar}.",
@@ -918,8 +936,8 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "The sentence is printed as it stands; write it without braces.",
     ),
     "logo_expected": (
-        "Logo harus berupa gambar JPEG atau PNG, sisi terpanjang paling sedikit {min} piksel.",
-        "A logo has to be a JPEG or PNG picture, its longer side at least {min} pixels.",
+        "Logo harus berupa gambar JPEG atau PNG, sisi terpendek paling sedikit {min} piksel.",
+        "A logo has to be a JPEG or PNG picture, its shorter side at least {min} pixels.",
     ),
     "agency_not_fitting": ("Instansi tidak melayani program ini.", "The agency does not serve this programme."),
     "agency_inactive": ("Instansi sudah tidak menerima rujukan.", "The agency no longer takes referrals."),
@@ -991,6 +1009,10 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "signed_letter_expected": (
         "Lampirkan pindaian surat sebagai jenis signed_letter pada pemohon.",
         "Attach the scan of the letter to the applicant as a signed_letter.",
+    ),
+    "scan_is_the_letter": (
+        "Berkas ini surat dari sistem, bukan pindaiannya. Cetak, mintakan tanda tangan dan cap, lalu pindai atau foto.",
+        "This file is the letter as the system made it. Print it, have it signed and stamped, then scan or photograph.",
     ),
     "file_empty": ("Berkas kosong.", "The file is empty."),
     "file_type_refused": (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, UrlConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, PostgresDsn, SecretStr, UrlConstraints
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -180,4 +180,8 @@ class Settings(BaseSettings):
     bsre_password: SecretStr | None = None
     bsre_timeout_seconds: float = Field(
         default=10.0, gt=0, le=25, description="others of the village wait for their number meanwhile"
+    )
+    bsre_issuers: FilePath | None = Field(
+        default=None,
+        description="PEM file with the certificates that BSrE issues from; without it no seal counts as certified",
     )

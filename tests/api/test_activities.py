@@ -196,7 +196,7 @@ async def test_only_the_author_changes_submits_and_withdraws(as_):
         await colleague.delete(url, headers=SEEN),
     ):
         assert (answer.status_code, code_of(answer)) == (403, "permission_denied")
-        assert "activity:write (own)" in answer.json()["detail"]
+        assert "activity:continue (own)" in answer.json()["detail"]
     assert (await colleague.get(url)).json()["version"] == 1
 
 

@@ -83,7 +83,7 @@ async def test_a_report_holds_what_counts_of_its_officers_days_and_district(as_,
     assert await report.freeze(tksk, key, TODAY - timedelta(days=1)) == [early]
 
 
-async def test_what_a_report_holds_is_not_changed_returned_or_accepted(as_, owner, report):
+async def test_what_a_report_holds_is_not_changed_or_returned(as_, report):
     tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
     activity = await handed_in(tksk)
     key = uuid4()
@@ -96,13 +96,12 @@ async def test_what_a_report_holds_is_not_changed_returned_or_accepted(as_, owne
         await tksk.act(f"{url}/submit"),
         await tksk.act(f"{url}/confirm"),
         await office.act(f"{url}/return", {"note": "x"}),
-        await office.act(f"{url}/accept"),
     ):
         assert (answer.status_code, code_of(answer), answer.json()["report_id"]) == (409, "frozen", str(key))
-    many = await office.post(f"{URL}/accept-many", json={"ids": [activity]})
+    many = await tksk.post(f"{URL}/submit-many", json={"ids": [activity]})
     assert many.json()["items"][0]["problem"]["code"] == "frozen"
     await report.unfreeze(tksk, key)
-    assert (await office.act(f"{url}/accept")).json()["status"] == "accepted"
+    assert (await office.act(f"{url}/return", {"note": "x"})).json()["status"] == "returned"
 
 
 @pytest.mark.parametrize(
@@ -111,10 +110,11 @@ async def test_what_a_report_holds_is_not_changed_returned_or_accepted(as_, owne
         "title = 'Lain'",
         "deleted_at = now()",
         "status = 'returned'",
+        "status = 'accepted', title = 'Lain'",
         "occurred_on = occurred_on - 1",
         "headcount = '{}'",
     ],
-    ids=["title", "deleted", "status", "day", "headcount"],
+    ids=["title", "deleted", "status", "accepted", "day", "headcount"],
 )
 async def test_the_database_itself_holds_it(app, as_, report, change):
     tksk = await as_("tksk", PANJANG)

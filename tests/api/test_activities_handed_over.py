@@ -96,10 +96,10 @@ async def test_drafts_left_behind_are_seen_by_the_office_and_handed_in_by_the_ne
     (line,) = [one for one in await counts(team.dinsos, by="officer") if one["kind"] == "activity_left_behind"]
     assert (line["officer_name"], line["count"]) == ("Rina Wulandari", 2)
     assert await left_behind(neighbour) == []
-    assert code_of(await team.dinsos.act(f"{URL}/{draft}/submit")) == "permission_denied"
 
     successor = await as_("tksk", PANJANG)
     assert await left_behind(successor) == []  # no decree yet
+    assert code_of(await team.dinsos.act(f"{URL}/{draft}/submit")) == "permission_denied"  # but somebody works there
     await hold(owner, successor.user_id, starts_on=TODAY)
     assert sorted(await left_behind(successor)) == sorted([draft, other])
     handed_in = ok(await successor.act(f"{URL}/{draft}/submit"))
@@ -110,3 +110,36 @@ async def test_drafts_left_behind_are_seen_by_the_office_and_handed_in_by_the_ne
     await owner.execute("UPDATE users SET disabled_at = now() WHERE id = $1", successor.user_id)
     mine = await owner.fetchval("SELECT app.works_in($1, $2)", successor.user_id, PANJANG)
     assert mine is False
+
+
+async def test_where_nobody_works_any_more_the_regency_closes_the_month(owner, team, as_):
+    """An officer who moved does not reach their former district, and nobody came after them."""
+    entry = (await log(team.tksk))["id"]
+    drafts = [(await log(team.tksk, submit=False))["id"] for _ in range(3)]
+    await submitted(team.tksk)
+    assert code_of(await team.dinsos.act(f"{URL}/{entry}/revise", REASON)) == "permission_denied"
+    await leave(owner, team.tksk.user_id)
+    await hold(owner, team.tksk.user_id, region="18.71.05", starts_on=TODAY)
+    assert (await team.tksk.get(f"{URL}/{drafts[0]}")).status_code == 404
+    elsewhere = await as_("regency_office", "52.71")
+    assert (await elsewhere.act(f"{URL}/{entry}/revise", REASON, version=1)).status_code == 404
+    colleague = await as_("regency_office", BANDAR_LAMPUNG)
+
+    answer = await team.dinsos.act(f"{URL}/{entry}/revise", REASON)
+    assert answer.status_code == 201, answer.text
+    correction = answer.json()
+    assert correction["officer_id"] == str(team.tksk.user_id)
+    version = {"If-Match": f'"v{correction["version"]}"'}
+    ok(await team.dinsos.patch(f"{URL}/{correction['id']}", json={"result": "Sebelas hadir"}, headers=version))
+    for key in (correction["id"], drafts[0]):
+        ok(await team.dinsos.act(f"{URL}/{key}/submit"))
+        assert code_of(await team.dinsos.act(f"{URL}/{key}/accept")) == "permission_denied", "they handed it in"
+        assert ok(await colleague.act(f"{URL}/{key}/accept"))["status"] == "accepted"
+    version = {"If-Match": f'"v{ok(await team.dinsos.get(f"{URL}/{drafts[1]}"))["version"]}"'}
+    assert (await team.dinsos.delete(f"{URL}/{drafts[1]}", headers=version)).status_code == 204
+    assert await left_behind(team.dinsos) == [drafts[2]]
+    # From the day on which somebody works there it is theirs.
+    successor = await as_("tksk", PANJANG)
+    await hold(owner, successor.user_id, "acting", starts_on=TODAY)
+    assert code_of(await team.dinsos.act(f"{URL}/{drafts[2]}/submit")) == "permission_denied"
+    ok(await successor.act(f"{URL}/{drafts[2]}/submit"))

@@ -133,6 +133,24 @@ async def test_a_link_is_good_for_its_page_alone_and_for_a_while(office, monkeyp
     assert (await client.get(address)).status_code == 401
 
 
+async def test_a_browser_is_told_in_a_page_what_to_do_when_its_link_is_too_old(office, monkeypatch, client):
+    address, browser = await link_to(office), {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert (await client.get(address, headers=browser)).status_code == 200
+    monkeypatch.setattr("tksk_api.http.links.time", type("Later", (), {"time": lambda: time.time() + 901}))
+    for more, words in (({}, "TAUTAN TIDAK BERLAKU LAGI"), ({"Accept-Language": "en"}, "LINK NO LONGER VALID")):
+        refused = await client.get(address, headers={**browser, **more})
+        assert (refused.status_code, refused.headers["content-type"]) == (401, "text/html; charset=utf-8")
+        assert words in refused.text
+        assert "Bearer" in refused.headers["www-authenticate"]
+        assert "frame-ancestors 'none'" in refused.headers["content-security-policy"]
+        assert refused.headers["cache-control"] == "no-store"
+    other = await client.get(f"/dashboard/{BANDAR_LAMPUNG}?lang=en", headers=browser)
+    assert "LINK NO LONGER VALID" in other.text
+    assert code_of(await client.get(address, headers={"Accept": "application/json"})) == "link_refused"
+    elsewhere = await office.get(f"/dashboard/{AMPENAN}", headers=browser)
+    assert (elsewhere.status_code, "<html" in elsewhere.text) == (404, True)
+
+
 async def test_no_page_of_elsewhere(office, as_, client):
     for region in (AMPENAN, "52", "ID", "18"):
         answer = await office.get(f"/dashboard/{region}")

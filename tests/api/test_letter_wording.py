@@ -200,13 +200,15 @@ async def test_a_logo_and_the_settings_beside_it_leave_each_other_alone(as_):
     ("content", "code"),
     [
         (lambda: picture("PNG", (100, 120), "navy"), "logo_expected"),
+        (lambda: picture("PNG", (1, 2000), "navy"), "logo_expected"),
+        (lambda: picture("PNG", (2000, 159), "navy"), "logo_expected"),
         (paper, "logo_expected"),
         (bomb, "image_too_large"),
         (lambda: logo() + archive(), "file_two_faced"),
         (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "file_type_refused"),
         (lambda: logo()[:200], "file_damaged"),
     ],
-    ids=["tiny", "pdf", "bomb", "archive", "svg", "cut"],
+    ids=["tiny", "line", "strip", "pdf", "bomb", "archive", "svg", "cut"],
 )
 async def test_what_is_no_logo_is_refused(as_, content, code):
     dinsos = await as_("regency_office", "18.71")

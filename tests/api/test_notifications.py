@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from helpers import AMPENAN, PANJANG, SRENGSEM, add_person, code_of
-from sktm_flow import URL, application, draft, issued, offices, ok, submitted, verified
+from sktm_flow import URL, application, checked, draft, issued, offices, ok, submitted, verified
 from tksk_api.domain.activities.workflow import WORKFLOW as ACTIVITIES
 from tksk_api.domain.notifications.notices import FIELDS, NOTICES, READ_BY, readers_of, templates
 from tksk_api.domain.notifications.outbox import tell_deadlines
@@ -92,6 +92,21 @@ async def test_a_letter_is_told_of_from_desk_to_desk(owner, team):
     }
     ok(await team.dinsos.act(f"{URL}/{row['id']}/revoke", {"reason_code": "false_statement", "note": "Palsu"}))
     assert (await told(team.clerk))[-1] == (await told(team.tksk))[-1] == "sktm_revoked"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [{"visit_required": False}, {"visit_required_for": {"education": False}}],
+    ids=["nowhere", "not_for_this_purpose"],
+)
+async def test_where_no_visit_is_asked_for_the_signatory_hears_of_the_check(team, policy):
+    answer = await team.dinsos.put(f"/v1/sktm-policies/{SRENGSEM}", json=policy)
+    assert answer.status_code == 200, answer.text
+    row = await checked(team)
+    assert await told(team.tksk) == ["sktm_submitted"]
+    assert await told(team.head) == ["sktm_checked_to_sign"]
+    (task,) = (await team.head.get("/v1/worklist")).json()["items"]
+    assert (task["kind"], task["id"]) == ("sktm_to_sign", row["id"])
 
 
 async def test_the_second_signatory_hears_when_the_first_has_signed(owner, team):
@@ -247,6 +262,62 @@ async def test_deadlines_are_told_once(owner, team, bpjs):
     assert all(deadlines.values())
 
 
+async def test_a_deadline_waits_for_somebody_to_be_told_and_holds_up_no_other(owner, team, app, monkeypatch):
+    monkeypatch.setattr("tksk_api.domain.notifications.outbox._EVENTS_AT_ONCE", 1)
+    for _ in range(2):
+        row = await issued(owner, team, await add_person(team.clerk))
+        await owner.execute(
+            "UPDATE sktm_letters SET valid_until = app.local_today(region_code) + 13 WHERE application_id = $1",
+            UUID(row["id"]),
+        )
+    others = "UPDATE users SET disabled_at = {} WHERE id = ANY ($1::uuid[])"
+    officers = [team.tksk.user_id, team.clerk.user_id]
+    await owner.execute(others.format("now()"), officers)
+    sessions = app.state.house.sessions
+    assert [await tell_deadlines(sessions) for _ in range(2)] == [0, 0]
+    assert await owner.fetchval("SELECT count(*) FROM notifications WHERE template = 'letter_expiring'") == 0
+    await owner.execute(others.format("NULL"), officers)
+    assert [await tell_deadlines(sessions) for _ in range(2)] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("region", "told_of"),
+    [("18", ["admin", "dinsos"]), ("18.71", ["dinsos"]), (SRENGSEM, ["dinsos"])],
+    ids=["province", "regency", "village"],
+)
+async def test_a_certificate_is_told_to_those_who_renew_it_or_lean_on_it(as_, owner, team, app, region, told_of):
+    callers = {"admin": await as_("admin"), "dinsos": team.dinsos, "elsewhere": await as_("regency_office", "52.71")}
+    await owner.execute(
+        "INSERT INTO office_certificates (id, version, region_code, subject, issuer, serial_number, "
+        "not_before, not_after, sha256, key_type, is_self_signed, certificate, chain, key_cipher) "
+        "VALUES ($1, 1, $2, 'x', 'x', '1', now(), now() + interval '5 days', '', 'ec', true, '', '{}', '')",
+        uuid4(),
+        region,
+    )
+    assert await tell_deadlines(app.state.house.sessions) == 1
+    assert [name for name, caller in callers.items() if await told(caller)] == told_of
+
+
+async def test_recipients_are_found_by_indexes_however_many_users_there_are(owner, team):
+    """No rule reads the whole table: an index finds the few it names among 20,000 users."""
+    row = await submitted(team)
+    await owner.execute(
+        "INSERT INTO users (id, version, username, full_name, role, region_code, must_change_password) "
+        "SELECT gen_random_uuid(), 1, 'u' || n, 'Petugas', 'village_clerk', '52.71.01.1001', false "
+        "FROM generate_series(1, 20000) n"
+    )
+    await owner.execute("ANALYZE users")
+    for position in range(len(NOTICES)):
+        async with owner.transaction():
+            await owner.execute(
+                "SELECT app.recipients(r, a.id, to_jsonb(a), NULL) "
+                "FROM notification_rules r, sktm_applications a WHERE r.position = $1 AND a.id = $2",
+                position,
+                UUID(row["id"]),
+            )
+            assert await owner.fetchval("SELECT pg_stat_get_xact_numscans('users'::regclass)") == 0, NOTICES[position]
+
+
 # ---- once, and only what happened ------------------------------------------------------------------------------------
 
 
@@ -372,6 +443,23 @@ async def test_settings_that_cannot_be_kept_are_refused(team, body, pointer, cod
     assert code in (None, error["code"])
 
 
+async def test_addresses_are_changed_after_a_fresh_proof_and_told_at_the_one_before(owner, team):
+    tksk = team.tksk
+    await tksk.put(SETTINGS, json={"email": "rina@tksk.example", "phone": "081234567890"})
+    await tksk.put(SETTINGS, json={"email": "rina@tksk.example", "phone": "081234567890", "language": "en"})
+    assert await inbox(tksk) == []  # nothing was taken away
+    outgoing = "SELECT channel, address FROM messages ORDER BY created_at"
+    await tksk.put(SETTINGS, json={"email": "other@tksk.example", "phone": "081234567890"})
+    assert [tuple(row) for row in await owner.fetch(outgoing)] == [("email", "rina@tksk.example")]
+    await tksk.put(SETTINGS, json={"email": "other@tksk.example", "channels": {"account": []}})
+    assert [row["address"] for row in await owner.fetch(outgoing)] == ["rina@tksk.example", "other@tksk.example"]
+    await tksk.put(SETTINGS, json={"email": "third@tksk.example", "channels": {"account": []}})
+    assert await told(tksk) == ["addresses_changed"] * 3
+    await owner.execute("UPDATE user_sessions SET strong_at = now() - interval '7 hours'")
+    assert code_of(await tksk.put(SETTINGS, json={})) == "step_up_required"
+    assert (await tksk.get(SETTINGS)).json()["email"] == "third@tksk.example"
+
+
 # ---- what is said ----------------------------------------------------------------------------------------------------
 
 
@@ -416,6 +504,9 @@ async def test_every_text_says_no_more_of_a_person_than_the_first_name(owner, te
     referral = (await refer(team, bpjs, **{**CANARY, "message_channel": "whatsapp"}))["id"]
     rows = {"sktm_applications": row["id"], "referrals": referral}
     await owner.execute("DELETE FROM notifications")
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("DELETE FROM sktm_signatures")  # so that there is a next signatory to tell
+    await owner.execute("SET session_replication_role = origin")
     for notice in NOTICES:
         if notice.entity in rows:
             await owner.execute(

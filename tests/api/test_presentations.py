@@ -113,6 +113,22 @@ async def test_the_same_outcome_on_the_same_day_is_one_presentation(team, letter
     assert len(await listed(team.tksk, letter)) == 2
 
 
+async def test_a_letter_used_for_two_programmes_on_one_day_is_told_of_both(team, letter, hospital):
+    programs = ["pbi_jk", "jampersal", None]
+    first = [await presented(hospital, letter, program=program) for program in programs]
+    assert len({receipt["id"] for receipt in first}) == 3
+    assert [await presented(hospital, letter, 200, program=program) for program in programs] == first
+    assert {row["program"] for row in await listed(team.tksk, letter)} == set(programs)
+
+
+async def test_an_own_id_with_other_words_is_refused_on_the_same_day_too(letter, hospital):
+    own = {"id": str(uuid4())}
+    first = await presented(hospital, letter, **own, note="Rawat jalan")
+    assert await presented(hospital, letter, 200, **own, note="Rawat jalan") == first
+    other = await hospital.post(address(letter), json={**own, "outcome": "used", "note": "Rawat inap"})
+    assert (other.status_code, code_of(other)) == (409, "id_in_use")
+
+
 async def test_a_key_and_an_own_id_make_a_retry_safe(team, letter, hospital):
     key = {"Idempotency-Key": str(uuid4())}
     body = {"id": str(uuid4()), "outcome": "refused", "note": "Bukan peserta wilayah kami"}

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from test_reports import THIS_MONTH, TODAY, URL, accepted, compiled, hold, submitted
+from test_reports import THIS_MONTH, TODAY, URL, accepted, compiled, hold, log, submitted
 from test_worklist import counts, follow, listed
 
 from helpers import BANDAR_LAMPUNG, PANJANG, Caller
@@ -14,7 +14,7 @@ from sktm_flow import Offices, offices, ok
 from tksk_api.domain.notifications.outbox import remind_of_reports
 
 REMARKS = {"remarks": [{"section": "work", "note": "Lengkapi hasil"}]}
-KINDS = ("report_to_submit", "report_to_review", "report_to_acknowledge")
+KINDS = ("report_to_submit", "report_to_correct", "report_to_review", "report_to_acknowledge")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_a_report_is_handed_from_one_list_to_the_next(owner, team):
     assert (item["kind"], item["id"], item["about"]) == ("report_to_submit", report["id"], "month")
     assert (item["due_on"], item["is_overdue"]) == (report["due_on"], date.fromisoformat(report["due_on"]) < TODAY)
     assert item["href"] == f"{URL}/{report['id']}"
-    assert await waiting(team.dinsos) == ["report_to_submit"]  # nobody holds the district by a decree
+    assert await waiting(team.dinsos) == []  # the officer of the time before assignments holds the district
     await hold(owner, team.tksk.user_id)
     assert (await waiting(team.tksk), await waiting(team.dinsos)) == (["report_to_submit"], [])
 
@@ -58,9 +58,12 @@ async def test_a_report_is_handed_from_one_list_to_the_next(owner, team):
     assert [await waiting(one) for one in (team.tksk, team.dinsos, team.camat)] == [[], [], []]
 
 
-async def test_nobody_is_asked_to_review_what_they_handed_in(team, as_):
+async def test_nobody_is_asked_to_review_what_they_handed_in(owner, team, as_):
     colleague, province = await as_("regency_office", BANDAR_LAMPUNG), await as_("province_office", "18")
-    report = await submitted(team.dinsos)
+    await owner.execute("UPDATE users SET disabled_at = now() WHERE id = $1", team.tksk.user_id)
+    report = await compiled(team.dinsos)
+    assert await waiting(team.dinsos) == ["report_to_submit"]  # nobody holds the district
+    await submitted(team.dinsos)
     assert (await waiting(team.dinsos), await waiting(colleague)) == ([], ["report_to_review"])
     ok(await colleague.act(f"{URL}/{report['id']}/accept"))
     await compiled(colleague, region=BANDAR_LAMPUNG)
@@ -85,6 +88,14 @@ async def test_the_district_head_is_asked_in_the_order_of_the_region(owner, team
     await owner.execute("UPDATE reports SET updated_at = updated_at - interval '61 days'")
     await owner.execute("SET session_replication_role = origin")
     assert await waiting(team.camat) == []
+
+
+async def test_the_author_is_told_of_work_that_is_in_no_report(owner, team):
+    late = await log(team.tksk, submit=False)
+    await accepted(team.tksk, team.dinsos)
+    assert await waiting(team.tksk) == []
+    ok(await team.tksk.act(f"/v1/activities/{late['id']}/submit"))
+    assert (await waiting(team.tksk), await waiting(team.dinsos)) == (["report_to_correct"], [])
 
 
 async def accepted_now(team: Offices) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -21,11 +21,13 @@ from files import picture
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, nik
 from sktm_flow import URL, Offices, issued, offices, ok, verified
 from tksk_api.cli.doctor import _certificates
-from tksk_api.documents.scanning import ScannerMissingError
+from tksk_api.documents.scanning import ScannerMissingError, addresses_in
 from tksk_api.documents.sealing import BsreSealer, OfficeSealer
+from tksk_api.domain.sktm_letters.offline import decode
 from tksk_api.domain.sktm_letters.seals import seal_unavailable
 from tksk_api.http import idempotency
 from tksk_api.security.crypto import KeyFileError
+from tksk_api.security.letter_keys import published_keys
 
 CERTIFICATES = "/v1/office-certificates"
 
@@ -342,7 +344,7 @@ async def test_where_bsre_seals_the_signer_brings_what_it_asks_for_and_nothing_o
     monkeypatch.setattr(BsreSealer, "seal", seal)
     signed = await team.head.post(f"{URL}/{row['id']}/sign", json=with_secret, headers=headers)
     letter = ok(signed)["letter"]
-    assert (letter["seal"]["by"], letter["seal"]["is_certified"]) == ("bsre", True)
+    assert (letter["seal"]["by"], letter["seal"]["is_certified"]) == ("bsre", False)  # nobody said who BSrE is
     assert [(given.nik, given.passphrase) for given in asked] == [(with_secret["nik"], with_secret["passphrase"])]
     assert "rahasia-lurah-1" not in signed.text + caplog.text
     again = await team.head.post(f"{URL}/{row['id']}/sign", json={**with_secret, "passphrase": "lain"}, headers=headers)
@@ -372,6 +374,14 @@ async def test_a_letter_signed_by_hand_is_not_yet_valid_until_its_scan_is_there(
     address = letter["verification_url"].removeprefix("http://test")
     json = {"Accept": "application/json"}
     assert (await client.get(address, headers=json)).json()["status"] == "not_yet_valid"
+    page = (await client.get(address, headers={"Accept": "text/html"})).text
+    assert "Jangan terima surat ini dulu" in page and "Terima surat ini mulai" not in page
+    assert "penerbit belum menerima pindaiannya" in page and "pindaiannya disimpan penerbit" not in page
+    # Without a network it is no valid letter either, neither before nor after.
+    pdf = (await team.clerk.get(f"{URL}/{row['id']}/letter")).content
+    (code,) = {decode(address) for address in addresses_in(pdf)}
+    known = published_keys((await client.get("/.well-known/sktm-keys.json")).json())
+    assert code.verdict(known, date.fromisoformat(letter["issued_on"])) == "signed_by_hand"
     assert code_of(await team.clerk.act(f"{URL}/{row['id']}/collect")) == "scan_missing"
     scan = await attach(team.clerk, row["beneficiary_id"])
     with_scan = ok(await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
@@ -454,7 +464,46 @@ async def test_a_scan_is_compared_with_the_letter_by_its_code(as_, owner, monkey
 
     monkeypatch.setattr("tksk_api.documents.scanning._in_picture", without_opencv)
     scan = await attach(team.clerk, row["beneficiary_id"], content=picture(colour=(4, 5, 6)))
-    assert ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]["scan"]["warnings"] == []
+    assert ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]["scan"]["warnings"] == ["qr_not_checked"]
+
+
+async def test_the_file_that_nobody_signed_is_no_scan_of_the_letter(as_, owner):
+    team, row = await wet(as_, owner)
+    url = f"{URL}/{row['id']}/signed-scan"
+    pdf = (await team.clerk.get(f"{URL}/{row['id']}/letter")).content
+    copy = (await team.clerk.get(f"{URL}/{row['id']}/letter?copy=true")).content
+    for content in (pdf, pdf + b"\n%%EOF\n", copy):
+        key = await attach(team.clerk, row["beneficiary_id"], content=content)
+        refused = await team.clerk.act(url, {"attachment_id": key})
+        (error,) = refused.json()["errors"]
+        assert (error["pointer"], error["code"]) == ("/attachment_id", "scan_is_the_letter")
+    assert ok(await team.clerk.get(f"{URL}/{row['id']}"))["letter"]["status"] == "not_yet_valid"
+    # What a scanner makes of the paper: pictures only. Nobody looks for the code in it, and that is told.
+    paper = pymupdf.open()
+    page = paper.new_page()
+    page.insert_image(page.rect, stream=pymupdf.open(stream=pdf)[0].get_pixmap(dpi=72).tobytes("jpeg"))
+    scan = await attach(team.clerk, row["beneficiary_id"], content=paper.tobytes())
+    seen = ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]
+    assert (seen["status"], seen["scan"]["warnings"]) == ("valid", ["qr_not_checked"])
+
+
+async def test_the_applicant_is_called_when_the_signed_paper_is_there_and_once(as_, owner):
+    team = await offices(as_)
+    await policy(team, "wet")
+    person = await add_person(team.clerk, phone="081298765432", message_channel="whatsapp")
+    row = await issued(owner, team, person)
+
+    async def told() -> tuple[list[str], int]:
+        items = ok(await team.clerk.get("/v1/notifications"))["items"]
+        sent = await owner.fetchval("SELECT count(*) FROM messages WHERE user_id IS NULL")
+        about_letters = ("sktm_to_scan", "sktm_issued")
+        return [item["template"] for item in reversed(items) if item["template"] in about_letters], sent
+
+    assert await told() == (["sktm_to_scan"], 0)
+    for colour in ((1, 2, 3), (4, 5, 6)):  # a better scan is no news
+        scan = await attach(team.tksk, person["id"], content=picture(colour=colour))
+        ok(await team.tksk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
+        assert await told() == (["sktm_to_scan", "sktm_issued"], 1)
 
 
 async def test_the_statement_tells_how_a_letter_was_signed_and_an_erasure_takes_the_scan_along(as_, owner):

@@ -97,20 +97,44 @@ async def test_the_rules_are_those_of_the_place_and_the_day(as_, app, owner):
     assert (over["outcomes"]["not_eligible"], over["reasons"][0]["code"]) == (10, "program_ended")
 
 
-async def test_who_may_not_see_people_is_told_no_small_count(as_, app, owner):
-    admin = await as_("admin")
+async def test_who_may_not_see_people_is_told_steps_and_nothing_to_subtract(as_, app, owner):
+    office, admin = await as_("regency_office", BANDAR_LAMPUNG), await as_("admin")
     client = await machine(app, owner, ["program:simulate", "job:follow"], [BANDAR_LAMPUNG])
     await fill(owner, SRENGSEM, 7, 3)
     await fill(owner, OTHER_VILLAGE, 8)
-    for caller in (admin, client):
-        job = await simulate(caller, PANJANG, rules=ADULTS)
+    await fill(owner, "18.71.04.1004", 2)
+
+    async def asked(caller, region):
+        job = await simulate(caller, region)
         await finish(app)
-        result = (await looked(caller, job))["result"]
-        assert (result["suppressed_below"], result["people"]) == (5, 18)
-        assert result["outcomes"] == {"eligible": None, "not_eligible": None, "needs_assessment": 15}
-        hidden = {"eligible": None, "not_eligible": None, "needs_assessment": None}
-        assert [{**row, "region_code": ""} for row in result["regions"]] == [{**hidden, "region_code": ""}] * 2
-        assert [reason["people"] for reason in result["reasons"]] == [15, None]
+        return await looked(caller, job)
+
+    exact = (await asked(office, PANJANG))["result"]
+    assert sorted(exact["outcomes"].values()) == [0, 3, 17]
+    for caller in (admin, client):
+        told = await asked(caller, PANJANG)
+        result = told["result"]
+        assert (result["suppressed_below"], result["people"], told["progress"]) == (5, 20, {"done": 20, "total": 20})
+        assert result["outcomes"] == {name: count - count % 5 for name, count in exact["outcomes"].items()}
+        assert [max(row[name] for name in exact["outcomes"]) for row in result["regions"]] == [5, 5]
+        assert {reason["people"] for reason in result["reasons"]} == {15}
+    # One person more or less, here or next door, is no other answer.
+    before = [(await asked(admin, region))["result"] for region in (PANJANG, SRENGSEM, OTHER_VILLAGE)]
+    await fill(owner, SRENGSEM, 1)
+    assert [(await asked(admin, region))["result"] for region in (PANJANG, SRENGSEM, OTHER_VILLAGE)] == before
+
+
+@pytest.mark.parametrize(
+    "over",
+    [{"rules": [{"test": "age_between", "max": 60, "source": "coba"}]}, {"on": "2025-03-01"}],
+    ids=["rules", "day"],
+)
+async def test_who_may_not_see_people_does_not_choose_what_is_counted(as_, app, owner, over):
+    callers = await as_("admin"), await machine(app, owner, ["program:simulate", "job:follow"], [BANDAR_LAMPUNG])
+    for caller in callers:
+        refused = await caller.post("/v1/programs/pip/simulate", json={"region_code": SRENGSEM, **over})
+        assert (refused.status_code, code_of(refused)) == (403, "permission_denied")
+        assert "beneficiary:read" in refused.text
 
 
 async def test_a_long_job_goes_page_by_page_and_survives_a_crash(as_, app, owner, monkeypatch):

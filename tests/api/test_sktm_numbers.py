@@ -3,14 +3,18 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from helpers import SRENGSEM, add_person, code_of
 from sktm_flow import URL, issued, offices, ok, verified
+from tksk_api.database.reads import PageRequest
+from tksk_api.database.scope import RegionScope
 from tksk_api.domain.regions import service as regions
 from tksk_api.domain.sktm_applications import issue
 from tksk_api.domain.sktm_letters.numbering import next_sequence
+from tksk_api.domain.sktm_numbers.reads import SKTM_NUMBERS
 
 NUMBERS = "/v1/sktm-numbers"
 NEIGHBOUR = "18.71.04.1003"
@@ -126,6 +130,23 @@ async def test_voiding_and_signing_at_once_share_no_number(as_, owner):
     assert {answer.status_code for answer in answers} <= {200, 422}
     register = ok(await team.clerk.get(NUMBERS))["items"]
     assert [entry["sequence"] for entry in register] == list(range(len(register), 0, -1))
+
+
+@pytest.mark.parametrize("region", ["ID", "18", "18.71"])
+@pytest.mark.parametrize("after", [None, (2026, "", 7, UUID(int=7))], ids=["first", "next"])
+async def test_a_page_of_a_wide_area_is_read_off_and_not_sorted(owner, region, after):
+    request = PageRequest(50, SKTM_NUMBERS.default_sort, {}, after)
+    rows = SKTM_NUMBERS.select_rows(RegionScope((region,)), request, admitted=False)
+    statement = SKTM_NUMBERS.compiled(("test", region, after), lambda: rows, wrap=None)
+    values = {"limit": 50, "scope_0": region, **{f"after_{n}": value for n, value in enumerate(after or ())}}
+    async with owner.transaction():
+        # Of a few rows anything is cheap: what may not be chosen is what takes long of many.
+        for way in ("seqscan", "bitmapscan", "sort"):
+            await owner.execute(f"SET LOCAL enable_{way} = off")
+        plan = await owner.fetch("EXPLAIN " + statement.sql, *statement.arguments(values))
+    lines = [line["QUERY PLAN"].strip().removeprefix("->").strip() for line in plan]
+    assert any(line.startswith("Merge Append") for line in lines), lines
+    assert not any(line.startswith(("Sort  ", "Incremental Sort")) for line in lines), lines
 
 
 async def test_what_cannot_be_voided(as_):

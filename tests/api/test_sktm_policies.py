@@ -45,6 +45,36 @@ async def test_a_change_is_dated_and_planned_ahead(as_):
     assert [row["effective_from"] for row in listed] == [today(), ahead]
 
 
+async def test_a_plan_is_told_of_and_called_off(as_):
+    team = await offices(as_)
+    day, later = today(40), today(80)
+    ok(await put(team.dinsos, "18.71", {"validity_months": 6}))
+    planned = ok(await put(team.dinsos, "18.71", {"validity_months": 1, "effective_from": day}, 1))
+    assert "planned_change_follows" not in planned["warnings"]
+    now = ok(await put(team.dinsos, "18.71", {"validity_months": 6, "office_address": "Jl. Baru 1"}, 2))
+    assert "planned_change_follows" in now["warnings"]  # the new address ends on that day
+    assert ok(await team.clerk.get(f"{POLICIES}/{SRENGSEM}?on={day}"))["values"]["office_address"] is None
+
+    async def call_off(caller, day, version, region="18.71"):
+        return await caller.delete(f"{POLICIES}/{region}/planned/{day}", headers={"If-Match": f'"v{version}"'})
+
+    assert code_of(await call_off(team.dinsos, day, 2)) == "stale_version"
+    for nothing in (later, today(), today(-1)):
+        assert (await call_off(team.dinsos, nothing, 3)).status_code == 404
+    assert (await call_off(team.clerk, day, 3)).status_code == 403
+    assert (await call_off(await as_("regency_office", "52.71"), day, 3)).status_code == 404
+    assert (await call_off(team.dinsos, day, 3)).status_code == 204
+    seen = await team.clerk.get(f"{POLICIES}/{SRENGSEM}?on={day}")
+    assert (seen.json()["planned"], seen.json()["values"]["office_address"]) == ([], "Jl. Baru 1")
+    assert code_of(await put(team.dinsos, "18.71", {"validity_months": 9}, 3)) == "stale_version"
+    after = ok(await put(team.dinsos, "18.71", {"validity_months": 9}, 4))
+    assert "planned_change_follows" not in after["warnings"]
+    # A region that has nothing but a plan has nothing at all without it.
+    ok(await put(team.dinsos, "18.71.05", {"validity_months": 1, "effective_from": day}))
+    assert (await call_off(team.dinsos, day, 1, "18.71.05")).status_code == 204
+    assert (await team.clerk.get(f"{POLICIES}/18.71.05")).json()["version"] is None
+
+
 async def test_a_version_guards_all_days_of_a_region(as_):
     team = await offices(as_)
     ok(await put(team.dinsos, "18.71", {"validity_months": 6}))

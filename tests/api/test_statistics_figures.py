@@ -1,5 +1,7 @@
 """Counts over many rows: equal to the lists they name, by region and period, compared, and kept small from some."""
 
+import threading
+from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import product
 from typing import Any
@@ -10,14 +12,25 @@ import pytest
 
 from helpers import BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_person, code_of, machine
 from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.statistics.open_data import DATASETS
 from tksk_api.domain.statistics.periods import last_day, months_later
 from tksk_api.domain.statistics.subjects import SOURCES
+from tksk_api.domain.statistics.suppression import told
 from tksk_api.domain.statistics.upkeep import differences, fold
+from tksk_api.routers import statistics as routes
 
 URL = "/v1/statistics"
 OTHER_VILLAGE, OTHER_DISTRICT = "18.71.04.1003", "18.71.05"
 TODAY = local_today("Asia/Jakarta")
 THIS_MONTH, LAST_MONTH = months_later(TODAY, 0), months_later(TODAY, -1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_made_before() -> Iterator[None]:
+    """Tables of open data are kept for a day; another test's are of other people."""
+    routes._made.clear()
+    yield
+    routes._made.clear()
 
 
 async def log_work(owner: Any, officer: UUID, region: str, day: date, **over: Any) -> UUID:
@@ -311,6 +324,88 @@ async def test_who_may_not_see_rows_is_told_no_small_count_and_no_list(as_, app,
     assert (await got(coordinator, of="sktm", **span))["suppressed_below"] == 5
 
 
+async def test_who_may_not_see_rows_asks_by_one_key_of_a_subject_alone(as_, owner):
+    """By sex 3 women and 7 without a sex are withheld; by age the 7 groups would be told, which have neither."""
+    admin, officer = await as_("admin"), await as_("tksk", PANJANG)
+    person = (await add_person(officer, nik=None, sex="female", birth_date="1991-03-25", ppks_categories=[]))["id"]
+    for number in range(10):
+        await owner.execute(
+            "INSERT INTO ppks_assessments (id, version, region_code, category, unit, beneficiary_id, group_name, "
+            "since, assessed_on, status) VALUES (gen_random_uuid(), 1, $1, $2, $3, $4, $5, $6, $6, 'active')",
+            SRENGSEM,
+            ("fakir_miskin", "pemulung", "pengemis")[number] if number < 3 else "korban_bencana_alam",
+            "person" if number < 3 else "group",
+            UUID(person) if number < 3 else None,
+            None if number < 3 else "Kelompok",
+            LAST_MONTH,
+        )
+    span = {"from": str(LAST_MONTH), "to": str(last_day(LAST_MONTH))}
+    for subject, source in SOURCES.items():
+        for key in source.parameters:
+            for more in ("", "month,", "region,"):
+                answer = await admin.get(URL, params={**span, "of": subject, "by": f"{more}{key}"})
+                if key == source.open_key:
+                    assert answer.status_code == 200, answer.text
+                else:
+                    assert answer.json()["errors"][0]["code"] == "one_dimension", (subject, key)
+                    assert source.open_key in answer.json()["errors"][0]["detail"]
+    assert {table.key for table in DATASETS.values()} == {SOURCES[table.of].open_key for table in DATASETS.values()}
+    # Their page is by the same keys: a coordinator sees work, and no application.
+    coordinator = await as_("coordinator", BANDAR_LAMPUNG)
+    page = (await coordinator.get(f"/dashboard/{PANJANG}", headers={"Accept-Language": "en"})).text
+    assert "SKTM applications by purpose" in page
+    assert "Activities by pillar" in page
+
+
+async def test_what_is_asked_without_seeing_rows_is_bounded_before_it_is_counted(
+    as_, client, owner, limited, monkeypatch
+):
+    limited(open_data_publisher="Dinas Sosial Contoh")
+    admin = await as_("admin")
+
+    async def counted(*_: Any) -> Any:
+        pytest.fail("counted before the size was known")
+
+    monkeypatch.setattr("tksk_api.domain.statistics.service._ask", counted)
+    long, wide = ({"from": str(months_later(TODAY, -n)), "to": str(last_day(LAST_MONTH))} for n in (25, 24))
+    monkeypatch.setattr("tksk_api.domain.statistics.service.MOST_CELLS", 2_000)
+    for query, code in ((long, "too_long_span"), (wide, "too_many_cells")):
+        public = await client.get(f"{URL}/open-data/ppks-by-category", params=query)
+        known = await admin.get(URL, params={**query, "of": "ppks", "by": "region,month,ppks_category"})
+        assert [answer.json()["errors"][0]["code"] for answer in (public, known)] == [code, code]
+
+
+async def test_open_data_are_made_beside_the_requests_and_once_a_day(client, as_, owner, limited, monkeypatch):
+    limited(open_data_publisher="Dinas Sosial Contoh")
+    officer, at = await as_("tksk", PANJANG), []
+
+    def heard(*given: Any) -> Any:
+        at.append(threading.current_thread())
+        return told(*given)
+
+    monkeypatch.setattr("tksk_api.domain.statistics.service.told", heard)
+    for _ in range(6):
+        await log_work(owner, officer.user_id, SRENGSEM, LAST_MONTH, pillar="protection")
+    query = {"from": str(LAST_MONTH), "to": str(last_day(LAST_MONTH)), "format": "csv"}
+    first = await client.get(f"{URL}/open-data/activities-by-pillar", params=query)
+    assert at
+    assert threading.main_thread() not in at
+    at.clear()
+    assert (await client.get(f"{URL}/open-data/activities-by-pillar", params=query)).content == first.content
+    assert at == []
+
+
+async def test_a_round_of_folding_has_an_end(as_, app, owner, monkeypatch):
+    monkeypatch.setattr("tksk_api.domain.statistics.upkeep.BATCH", 2)
+    monkeypatch.setattr("tksk_api.domain.statistics.upkeep.BATCHES", 3)
+    office = await as_("regency_office", BANDAR_LAMPUNG)
+    for _ in range(7):
+        await log_work(owner, office.user_id, SRENGSEM, LAST_MONTH)
+    for folded in (6, 1, 0):
+        assert await fold(app.state.house.sessions) == folded
+        assert (await got(office))["totals"]["count"] == 7
+
+
 async def test_sensitive_categories_are_for_few_in_figures_too(as_, owner):
     officer, province = await as_("tksk", PANJANG), await as_("province_office", "18")
     office = await as_("regency_office", BANDAR_LAMPUNG)
@@ -374,6 +469,16 @@ async def test_coverage_names_the_places_it_counts(as_, owner):
         (OTHER_VILLAGE, str(TODAY - timedelta(days=100)))
     ]
     assert code_of(await office.get(f"{URL}/coverage", params={"region": "18"})) == "not_found"
+    # Who may not see visits is not told the day of one, nor finds it by asking for one day more.
+    coordinator = await as_("coordinator", BANDAR_LAMPUNG)
+    for path in ("coverage", "unvisited-villages"):
+        assert (await coordinator.get(f"{URL}/{path}", params={"days": 99})).json()["errors"][0][
+            "code"
+        ] == "not_allowed"
+        assert (await coordinator.get(f"{URL}/{path}")).status_code == 200
+        assert (await office.get(f"{URL}/{path}", params={"days": 99})).status_code == 200
+    undated = await coordinator.get(f"{URL}/unvisited-villages", params={"region": OTHER_VILLAGE})
+    assert [(row["region_code"], row["last_visited_on"]) for row in undated.json()["items"]] == [(OTHER_VILLAGE, None)]
 
 
 async def test_open_data_is_there_once_somebody_answers_for_it(client, as_, owner, limited):

@@ -76,6 +76,16 @@ async def test_a_life_in_the_register_newest_first(as_, owner):
             assert (await team.tksk.get(entry["href"])).status_code == 200, entry["href"]
 
 
+async def test_a_person_is_registered_before_they_are_assessed(as_):
+    """Both in one transaction, which has one moment; several people, for ids may fall either way."""
+    tksk = await as_("tksk", PANJANG)
+    for _ in range(5):
+        person = await add_person(tksk, ppks_categories=["fakir_miskin", "lansia_terlantar"])
+        entries = await timeline(tksk, person["id"])
+        assert codes_in(entries) == ["ppks_assessed", "ppks_assessed", "registered"]
+        assert entries[1]["at"] > entries[2]["at"]
+
+
 async def test_pages_join_without_gap_or_repetition(as_):
     clerk = await as_("village_clerk", SRENGSEM)
     person = await registered(clerk)

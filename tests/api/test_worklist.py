@@ -181,6 +181,31 @@ async def test_letters_wait_to_be_collected_and_run_out(as_, owner):
     assert await kinds(team.clerk) == []
 
 
+async def test_nobody_waits_for_somebody_who_died_to_collect_a_letter(as_, owner):
+    team = await offices(as_)
+    row = await issued(owner, team)
+    await owner.execute("UPDATE sktm_letters SET valid_until = $1", TODAY + timedelta(days=9))
+    assert await kinds(team.clerk) == ["letter_expiring", "sktm_to_collect"]
+    death = {"died_on": str(TODAY - timedelta(days=1)), "source": "village_letter"}
+    told = ok(await team.clerk.act(f"/v1/beneficiaries/{row['beneficiary_id']}/deceased", death))
+    letters = [work for work in told["open_work"] if work["kind"] == "sktm_letter"]
+    assert letters == [{"kind": "sktm_letter", "id": row["id"], "status": "valid"}]
+    assert await kinds(team.clerk) == []
+
+
+async def test_a_letter_signed_by_hand_waits_for_its_scan_before_it_can_be_collected(as_, owner):
+    team = await offices(as_)
+    ok(await team.dinsos.put("/v1/sktm-policies/18.71", json={"signature": "wet"}))
+    row = await issued(owner, team)
+    assert (await kinds(team.clerk), await kinds(team.tksk)) == (["sktm_to_scan"], ["sktm_to_scan"])
+    data = {"kind": "signed_letter", "beneficiary_id": row["beneficiary_id"]}
+    scan = await team.clerk.post("/v1/attachments", data=data, files={"file": ("surat.jpg", picture())})
+    ok(await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan.json()["id"]}))
+    assert await kinds(team.clerk) == ["sktm_to_collect"]
+    ok(await team.clerk.act(f"{URL}/{row['id']}/collect"))
+    assert await kinds(team.clerk) == []
+
+
 async def test_a_referral_waits_for_the_agency_then_for_papers_then_for_the_family(as_, owner):
     tksk, bpjs, other = (
         await as_("tksk", PANJANG),

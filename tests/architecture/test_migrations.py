@@ -77,6 +77,42 @@ async def test_the_check_above_sees_a_forgotten_column(scratch):
         in_a_thread(command.check, config)
 
 
+async def test_work_that_was_corrected_counts_once_on_the_way_back_too(scratch):
+    """Before 0027 nothing tells a correction from other work."""
+    config = alembic_config(scratch)
+    in_a_thread(command.upgrade, config, "0027")
+    connection = await asyncpg.connect(scratch)
+    user = await connection.fetchval(
+        "INSERT INTO users (id, version, username, full_name, role, region_code, must_change_password) "
+        "VALUES (gen_random_uuid(), 1, 'tksk', 'Rina', 'tksk', '18.71.04', false) RETURNING id"
+    )
+
+    async def add(title: str, status: str, revises: str | None = None) -> None:
+        await connection.execute(
+            "INSERT INTO activities (id, version, region_code, officer_id, occurred_on, pillar, function, kind, title, "
+            "status, revises_id, frozen_by) SELECT gen_random_uuid(), 1, '18.71.04', $1, current_date, 'protection', "
+            "'facilitation', 'x', $2::text, $3::text, (SELECT id FROM activities WHERE title = $4::text), "
+            "CASE WHEN $4::text IS NULL THEN gen_random_uuid() END",
+            user,
+            title,
+            status,
+            revises,
+        )
+
+    await add("corrected", "accepted")
+    await add("correction", "submitted", "corrected")
+    await connection.execute(
+        "UPDATE activities SET superseded_by = (SELECT id FROM activities WHERE title = 'correction') "
+        "WHERE title = 'corrected'"
+    )
+    await add("reported", "submitted")
+    await add("begun", "draft", "reported")
+    in_a_thread(command.downgrade, config, "0025")
+    left = await connection.fetch("SELECT title FROM activities WHERE deleted_at IS NULL ORDER BY title")
+    await connection.close()
+    assert [row["title"] for row in left] == ["correction", "reported"]
+
+
 def test_a_migration_gives_up_rather_than_wait_for_a_lock():
     """A migration that waits for a long reader stops everybody behind it (seen to give up after five seconds)."""
     assert "SET lock_timeout" in Path(ScriptDirectory.from_config(alembic_config("")).dir, "env.py").read_text()

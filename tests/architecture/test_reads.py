@@ -76,7 +76,7 @@ BUDGET = {
     "get_coverage": 3,  # enters, the places, and their names
     "list_open_data": 0,
     "get_open_data_metadata": 0,
-    "get_open_data": 6,
+    "get_dashboard": 13,  # enters; four questions with their regions, places, coverage, and reports
     "get_report_calendar": 3,
     "check_report": 4,  # enters, the report, the counts, and what is logged beside them
     "get_report_document": 3,
@@ -201,7 +201,7 @@ async def fill(connection: asyncpg.Connection, table: str, rows: int) -> None:
         "AND table_schema = 'public' AND is_generated = 'NEVER' AND is_nullable = 'NO' AND column_default IS NULL",
         table,
     )
-    values = {column["name"]: _VALUES[column["kind"]] for column in columns}
+    values = {column["name"]: "'{}'" if column["kind"] == "ARRAY" else _VALUES[column["kind"]] for column in columns}
     other = "format('%s.01.%s', 11 + i % 12, lpad((i % 50)::text, 2, '0'))"
     district = f"CASE i % 50 WHEN 0 THEN '18.71.04' ELSE {other} END"
     values["region_code"] = f"{district} || '.100' || (1 + i % 3)"
@@ -212,6 +212,8 @@ async def fill(connection: asyncpg.Connection, table: str, rows: int) -> None:
         values["sha256"] = "sha256(convert_to('x' || i, 'UTF8'))"
     if table == "jobs":
         values["state"] = "'done'"
+    if table == "office_certificates":
+        values["key_cipher"] = "sha256(i::text::bytea)"  # it is in use
     if table in ("attachments", "ppks_assessments"):
         values["beneficiary_id"] = "gen_random_uuid()"  # it belongs to something
     if table == "duplicate_candidates":
@@ -258,7 +260,10 @@ async def test_lists_of_a_district_and_of_a_village_use_their_index_under_the_po
     lists = {
         resource.table.name: fresh(resource)
         for resource in RESOURCES.values()
-        if resource.scoped and resource.scope_table is None and resource.default_sort == "-created_at"
+        if resource.scoped
+        and resource.scope_table is None
+        and resource.default_sort == "-created_at"
+        and resource.key == "id"  # a revision of a report is asked for by its number alone, and never listed so
     }
     assert lists.keys() >= {"beneficiaries", "visits", "sktm_applications", "referrals", "users"}
     owner = await asyncpg.connect(scratch)

@@ -105,6 +105,7 @@ class World:
             "dataset": "activities-by-pillar",
             "version": "1",
             "region_code": self.place["district" if operation.collection == "dashboard" else "village"],
+            "effective_from": "2100-01-01",
             "kind": "bars",
             "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",
             "id": self.ids.get(operation.collection),

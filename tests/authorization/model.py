@@ -55,12 +55,15 @@ class Filter:
 class Listed:
     """The table behind a list, and the filters that are not simply `column = value`.
 
-    `is_open`: everybody signed in sees all of it.
+    `is_open`: everybody signed in sees all of it. `elsewhere` gives values of filters that look at other tables: what
+    they find is held against the rows by tests/api/test_reports.py and test_statistics_figures.py, and here only that
+    it lies within what the role sees.
     """
 
     table: str
     filters: Mapping[str, Filter] = field(default_factory=dict)
     is_open: bool = False
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def matches(self, row: Row, name: str, value: Any) -> bool:
         chosen = self.filters.get(name, Filter(name))
@@ -74,6 +77,27 @@ class Listed:
         return list(chosen.values or {value: None for value in flat if value is not None})
 
 
+def _is_below(stored: Any, value: Any) -> bool:
+    return lies_in(stored, value)
+
+
+def _from_until(column: str, name: str) -> dict[str, Filter]:
+    """The filters `<name>_from` and `<name>_until` of a day."""
+    return {
+        f"{name}_from": Filter(column, lambda stored, value: bool(stored >= value)),
+        f"{name}_until": Filter(column, lambda stored, value: bool(stored <= value)),
+    }
+
+
+# Rows are written today: of days far enough away for every calendar.
+_AROUND = (datetime.now(UTC).date() - timedelta(days=2), datetime.now(UTC).date() + timedelta(days=2))
+_WITHIN = {"within": Filter("region_code", _is_below)}
+_DRAFTED = {
+    "drafted_from": Filter("created_at", lambda stored, value: bool(stored.date() >= value), _AROUND),
+    "drafted_until": Filter("created_at", lambda stored, value: bool(stored.date() <= value), _AROUND),
+}
+_REPORTED: dict[str, tuple[str, ...]] = {"report": (), "counted_as": ("submitted",)}
+
 LISTS = {
     "list_beneficiaries": Listed(
         "beneficiaries",
@@ -83,17 +107,25 @@ LISTS = {
         },
     ),
     # None of them is superseded; of that, tests/api/test_visits.py.
-    "list_visits": Listed("visits", {"current": Filter("finding", _is_given, ("true", "false"))}),
+    "list_visits": Listed(
+        "visits",
+        {
+            **_WITHIN,
+            **_from_until("visited_on", "visited"),
+            "current": Filter("finding", _is_given, ("true", "false")),
+            "outcome": Filter("outcome", lambda stored, value: (stored or "none") == value, ("none", "met")),
+        },
+        elsewhere=_REPORTED,
+    ),
     "list_proposals": Listed("proposals", {"village_code": Filter("region_code")}),
-    "list_sktm_applications": Listed("sktm_applications"),
+    "list_sktm_applications": Listed("sktm_applications", {**_WITHIN, **_DRAFTED}, elsewhere=_REPORTED),
     "list_sktm_numbers": Listed("sktm_numbers"),
-    "list_referrals": Listed("referrals"),
+    "list_referrals": Listed("referrals", {**_WITHIN, **_DRAFTED}, elsewhere=_REPORTED),
     "list_activities": Listed(
         "activities",
         {
-            "occurred_from": Filter("occurred_on", lambda stored, value: bool(stored >= value)),
-            "occurred_until": Filter("occurred_on", lambda stored, value: bool(stored <= value)),
-            "within": Filter("region_code", lambda stored, value: lies_in(stored, value)),
+            **_WITHIN,
+            **_from_until("occurred_on", "occurred"),
             # None of them was corrected; of that, tests/api/test_activities_frozen.py.
             "counted": Filter("status", _is_handed_in, ("true", "false")),
             "has_result": Filter("result", _is_given, ("true", "false")),
@@ -103,6 +135,7 @@ LISTS = {
             "follow_up_due_until": Filter("follow_up", lambda stored, value: _is_due(stored, date.min, value), _DAYS),
             "partner_type": Filter("id", lambda stored, value: False, ("wpks",)),
             "report": Filter("id", lambda stored, value: False, (uuid4(),)),
+            "left_out_of": Filter("id", lambda stored, value: False, (uuid4(),)),
         },
     ),
     "list_users": Listed("users"),
@@ -112,7 +145,15 @@ LISTS = {
     "list_privacy_requests": Listed(
         "privacy_requests", {"overdue": Filter("created_at", _is_overdue, ("true", "false"))}
     ),
-    "list_ppks_assessments": Listed("ppks_assessments", {"village_code": Filter("region_code")}),
+    "list_ppks_assessments": Listed(
+        "ppks_assessments",
+        {**_WITHIN, **_from_until("assessed_on", "assessed"), "village_code": Filter("region_code")},
+        elsewhere={
+            **_REPORTED,
+            "sex": ("female", "none"),
+            "age_band": ("18-59", "none"),
+        },
+    ),
     "list_attachments": Listed("attachments"),
     "list_families": Listed(
         "families",
@@ -126,7 +167,7 @@ LISTS = {
     "list_assignments": Listed(
         "assignments",
         {
-            "region_code": Filter("region_code", lambda stored, value: lies_in(stored, value)),
+            "region_code": Filter("region_code", _is_below),
             "active_on": Filter("during", _is_during, (datetime.now(UTC).date(), date(2020, 1, 1))),
         },
     ),
@@ -134,7 +175,11 @@ LISTS = {
     "list_partners": Listed("partners", is_open=True),
     "list_activity_kinds": Listed("activity_kinds", is_open=True),
     "list_reports": Listed(
-        "reports", {"region_code": Filter("region_code", lambda stored, value: lies_in(stored, value))}
+        "reports",
+        {
+            "region_code": Filter("region_code", _is_below),
+            "officer_id": Filter("officer_ids", lambda stored, value: value in stored),
+        },
     ),
     "list_report_calendars": Listed("report_calendars", is_open=True),
     "list_sktm_policies": Listed("sktm_policies", is_open=True),
@@ -150,6 +195,7 @@ NOT_MODELLED = {
     "count_worklist": "how many of those (tests/api/test_worklist.py)",
     "list_regions": "public",
     "list_programs": "reference data",
+    "list_report_revisions": "below one report, by their numbers (tests/api/test_reports.py)",
     "list_missing_reports": "regions without a report (tests/api/test_reports.py)",
     "list_beneficiary_enrolments": "what one person receives (tests/api/test_enrolments.py)",
     "list_activity_templates": "one's own, and shared with one's region (tests/api/test_activities_from_a_phone.py)",
@@ -166,6 +212,7 @@ BELOW_A_ROW = {
     "list_beneficiary_history": "changes",
     "list_sktm_application_history": "transitions",
     "list_referral_history": "transitions",
+    "list_report_history": "transitions",
     "list_activity_history": "transitions",
 }
 

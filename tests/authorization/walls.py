@@ -163,8 +163,10 @@ def without_wall_one() -> Iterator[None]:
 
 @contextmanager
 def forgotten_statements() -> Iterator[None]:
-    """What was compiled before is compiled anew, and what is compiled meanwhile is not kept: of every resource there is,
-    those included that the domain makes while it runs, as one worklist for each role."""
+    """What was compiled before is compiled anew, and what is compiled meanwhile is not kept.
+
+    Also of resources that the domain makes while it runs, as a worklist for each role.
+    """
     meanwhile: dict[int, tuple[Resource, dict[Any, Any]]] = {}
     anew = property(lambda resource: meanwhile.setdefault(id(resource), (resource, {}))[1])
     sessions._criteria.cache_clear()

@@ -84,6 +84,17 @@ def test_a_code_says_what_went_into_it(facts: OfflineLetter) -> None:
     assert code.verdict({KEY.kid: KEY.public}, TODAY) == "valid"
 
 
+def test_a_code_cannot_say_that_officials_signed_by_hand() -> None:
+    """Whether they have is known on the page; who knows only the first format takes the code for none of ours."""
+    paper = replace(FACTS, by_hand=True)
+    code = decode(address(paper))
+    assert code.letter == paper
+    assert code.verdict({KEY.kid: KEY.public}, TODAY) == "signed_by_hand"
+    assert code.verdict({KEY.kid: KEY.public}, FACTS.valid_until + timedelta(days=1)) == "expired"
+    values = (int(address(facts).partition("#")[2]) for facts in (FACTS, paper))
+    assert [value.to_bytes((value.bit_length() + 7) // 8, "big")[0] for value in values] == [1, 2]
+
+
 def test_every_purpose_has_its_place_in_the_code() -> None:
     assert codes("sktm_purposes") == set(PURPOSES)
 
@@ -133,6 +144,9 @@ def test_the_exit_code_says_what_the_letter_is_worth(keys: str) -> None:
     assert valid.exit_code == 0
     assert "400.9/12/SRG/VI/2026" in valid.output and FACTS.masked_name in valid.output
     assert run("-", "--keys", keys, stdin=address() + "\n").exit_code == 0
+    paper = run(address(replace(FACTS, by_hand=True)), "--keys", keys)
+    assert paper.exit_code == 4
+    assert "SIGNED BY HAND" in paper.output and "400.9/12/SRG/VI/2026" in paper.output
     forged = run(address(key=replace(LetterKey.generate(), public=KEY.public)), "--keys", keys)
     assert (forged.exit_code, "FORGED" in forged.output) == (1, True)
     assert "400.9" not in forged.output  # what a forger wrote is not repeated as a fact

@@ -471,3 +471,17 @@ def test_pictures_for_the_guide() -> None:
         drawn = pymupdf_pages(document)[number].get_pixmap(dpi=96)
         picture = PIL.Image.frombytes("RGB", (drawn.width, drawn.height), drawn.samples)
         picture.quantize(32).save(Path(os.environ["TKSK_SCREENSHOTS"], f"letter-{name}.png"), optimize=True)
+
+
+def test_text_that_may_be_divided_anywhere_is_set_at_once() -> None:
+    """Letters are typeset in turn, and that of a village holds its counter: one must not take seconds."""
+    scripts = [
+        chr(code) for part in ((0xA0, 0x250), (0x370, 0x4FF), (0x621, 0x63A), (0x2190, 0x22FF)) for code in range(*part)
+    ]
+    letters = [scripts[7 * number % len(scripts)] for number in range(4000)]
+    one_word, parts = "".join(letters), "/".join("".join(letters[n : n + 3]) for n in range(0, 3000, 3))
+    render_letter(letter())
+    before = time.process_time()
+    for text in (one_word, parts, "ﷺ" * 4000, "ﷲ" * 4000):
+        render_letter(letter(purpose_detail=text[:4000], finding=one_word[:600]))
+    assert time.process_time() - before < 4  # whole seconds each, when all breaks of a paragraph were weighed

@@ -3,19 +3,24 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pypdf
 import pytest
 from cryptography.hazmat.primitives import serialization
+from pydantic import SecretStr
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.validation import validate_pdf_signature
@@ -26,7 +31,7 @@ from test_letter import letter
 from certificates import certificate, curve_key, rsa_key
 from helpers import nik
 from tksk_api.documents.letter import render_letter
-from tksk_api.documents.sealing import FIELD, BsreSealer, Credentials, OfficeSealer, is_sealed
+from tksk_api.documents.sealing import FIELD, BsreSealer, Credentials, OfficeSealer, is_sealed, sealing
 from tksk_api.domain.sktm_letters.seals import Sealer, seal_facts
 from tksk_api.errors import DomainError
 
@@ -52,6 +57,8 @@ class Service(BaseHTTPRequestHandler):
     """What is publicly known of the e-sign client service, signing with a test certificate."""
 
     behaviour = "signs"
+    poured = 0
+    office: OfficeSealer | None = None
     seen: list[tuple[str, dict[str, bytes], Message]] = []
 
     def do_POST(self) -> None:
@@ -67,7 +74,7 @@ class Service(BaseHTTPRequestHandler):
     def _signs(self, fields: dict[str, bytes]) -> Any:
         if fields["passphrase"] != PASSPHRASE.encode():
             return 400, {"status_code": 2031, "error": f"Passphrase anda salah untuk {fields['nik'].decode()}"}
-        return 200, office().seal(fields["file"], reason="-", signers=["-"], at=datetime.now(UTC))
+        return 200, (Service.office or office()).seal(fields["file"], reason="-", signers=["-"], at=datetime.now(UTC))
 
     def _other_file(self, _fields: dict[str, bytes]) -> Any:
         other = render_letter(letter(number="400.9/999/SRG/VI/2026"), None)
@@ -90,6 +97,21 @@ class Service(BaseHTTPRequestHandler):
 
     def _hangs_up(self, _fields: dict[str, bytes]) -> None:
         self.connection.close()
+
+    def _drips(self, _fields: dict[str, bytes]) -> None:
+        """A byte now and then, of the answer's head too: no single wait is ever long."""
+        with suppress(OSError):
+            for part in (b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 10, b"Content-Length: 99999\r\n\r\n", *[b"x"] * 10):
+                self.connection.sendall(part)
+                threading.Event().wait(0.2)
+
+    def _pours(self, fields: dict[str, bytes]) -> None:
+        with suppress(OSError):
+            self.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + fields["file"])
+            for _ in range(64):
+                self.connection.sendall(bytes(1 << 20))
+                Service.poured += 1 << 20
+        self.close_connection = True
 
     def _sleeps(self, _fields: dict[str, bytes]) -> Any:
         threading.Event().wait(1.5)
@@ -120,7 +142,7 @@ def service() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _as_ever() -> None:
-    Service.behaviour, Service.seen = "signs", []
+    Service.behaviour, Service.seen, Service.poured, Service.office = "signs", [], 0, None
 
 
 def bsre(url: str, passphrase: str = PASSPHRASE, timeout: float = 5.0) -> BsreSealer:
@@ -226,6 +248,8 @@ def test_bsre_is_asked_as_its_users_ask_it(service: str) -> None:
         ("fails", "service_unreachable"),
         ("hangs_up", "service_unreachable"),
         ("sleeps", "service_unreachable"),
+        ("drips", "service_unreachable"),
+        ("pours", "seal_damaged"),
         ("refuses", "service_refused"),
         ("unsigned", "seal_damaged"),
         ("altered", "seal_damaged"),
@@ -234,9 +258,39 @@ def test_bsre_is_asked_as_its_users_ask_it(service: str) -> None:
 )
 def test_a_service_that_fails_is_a_clear_refusal(service: str, behaviour: str, why: str) -> None:
     Service.behaviour = behaviour
+    began = time.monotonic()
     with pytest.raises(DomainError) as refusal:
-        sealed_by(bsre(service, timeout=0.5 if behaviour == "sleeps" else 5.0))
+        sealed_by(bsre(service, timeout=0.5 if behaviour in ("sleeps", "drips") else 5.0))
     assert (refusal.value.code, refusal.value.facts) == ("seal_unavailable", {"why": why})
+    assert behaviour != "drips" or time.monotonic() - began < 2
+    assert Service.poured < 32 << 20
+
+
+def test_only_what_the_named_authority_vouches_for_is_called_certified(service: str) -> None:
+    """The service's own certificate stands in for the authority's; anybody can make one of the same name."""
+    assert bsre(service).certified is False
+    assert seal_facts(bsre(service), sealed_by(bsre(service)))["is_certified"] is False
+    Service.office = office()
+    trusted = replace(bsre(service), issuers=(Service.office.certificate,))
+    assert seal_facts(trusted, sealed_by(trusted))["is_certified"] is True
+    Service.office = office(curve_key())
+    with pytest.raises(DomainError) as refusal:
+        sealed_by(trusted)
+    assert refusal.value.facts == {"why": "seal_untrusted"}
+
+
+async def test_the_authority_is_read_from_the_file_that_is_named(tmp_path: Path, settings: Any) -> None:
+    file = tmp_path / "bsre.pem"
+    named = {"sealer": "bsre", "bsre_url": "https://bsre.test", "bsre_user": "tksk", "bsre_password": SecretStr("x")}
+    used = settings.model_copy(update={**named, "bsre_issuers": file})
+    made: Any = sealing(used, Credentials(nik(), PASSPHRASE))
+    file.write_bytes(certificate(rsa_key()).public_bytes(serialization.Encoding.PEM))
+    sealer = await made(None, "", AT)
+    assert len(sealer.issuers) == 1 and sealer.certified
+    file.write_text("")
+    with pytest.raises(DomainError) as refusal:
+        await made(None, "", AT)
+    assert refusal.value.facts == {"why": "service_not_configured"}
 
 
 def test_nobody_there_is_a_clear_refusal() -> None:

@@ -1,6 +1,7 @@
 """The verification page: safe, small, self-contained and clear in both languages."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
@@ -131,6 +132,19 @@ def test_what_explains_the_status_comes_first() -> None:
         page = render_verification(view(status), "id")  # type: ignore[arg-type]
         assert page.index(f"<dt>{first}") < page.index("<dt>Nama")
         assert page.count(f"<dt>{first}") == 1
+
+
+def test_a_letter_that_nobody_signed_yet_is_not_to_be_accepted_from_its_date_on() -> None:
+    pending = replace(view("not_yet_valid"), signature="wet")
+    for language, refusal, wrong, mark in (
+        ("id", "Jangan terima surat ini dulu", "Terima surat ini mulai", "Tanda tangan"),
+        ("en", "Do not accept this letter yet", "Accept this letter from", "Signature"),
+    ):
+        page = render_verification(pending, language)  # type: ignore[arg-type]
+        assert refusal in page and wrong not in page
+        assert page.index(f"<dt>{mark}") < page.index("<dt>N")
+        assert page.count(f"<dt>{mark}") == 1
+        assert "disimpan penerbit" not in page and "keeps a scan" not in page
 
 
 def test_facts_that_are_missing_are_left_out() -> None:

@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 
-from tksk_api.domain.eligibility import suppression
 from tksk_api.domain.eligibility.rules import (
     REASONS,
     TESTS,
@@ -16,6 +15,7 @@ from tksk_api.domain.eligibility.rules import (
     missing_documents,
     needed_documents,
 )
+from tksk_api.domain.eligibility.suppression import in_steps
 from tksk_api.domain.programs.packaged import packaged_versions
 
 DAY = date(2026, 11, 22)
@@ -232,26 +232,25 @@ def test_sembako_in_the_decile_where_the_sources_conflict_is_looked_at():
         assert evaluate(rules_of("sembako")["rules"], family, DAY).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("answer", "demanded", "said"),
+    [(False, False, "The answer no is as demanded: "), (True, False, "The answer yes is not as demanded: ")],
+)
+def test_what_was_answered_is_said_with_the_question(answer, demanded, said):
+    rule = {"test": "answered", "question": "registered_in_jkn", "is": demanded, "source": "Inpres 5/2022"}
+    (reason,) = evaluate([rule], replace(SITI, answers={"registered_in_jkn": answer}), DAY).reasons
+    assert reason.detail("en").startswith(said + "Is this person registered in JKN")
+    assert reason.detail("id").startswith("Jawaban ya tidak" if answer else "Jawaban tidak sesuai")
+
+
+def test_no_rules_is_sourced_by_something_its_reader_can_look_up():
+    (reason,) = evaluate([], SITI, DAY).reasons
+    assert "API" not in reason.source
+
+
 def test_holds_gives_one_verdict():
     assert holds(MET, SITI, DAY) == "met"
 
 
-@pytest.mark.parametrize(
-    ("counts", "told"),
-    [
-        ({"a": 10, "b": 20, "c": 0}, {"a": 10, "b": 20, "c": 0}),
-        ({"a": 4, "b": 20, "c": 7}, {"a": None, "b": 20, "c": None}),
-        ({"a": 4, "b": 3, "c": 7}, {"a": None, "b": None, "c": 7}),
-        ({"a": 5, "b": 5, "c": 5}, {"a": 5, "b": 5, "c": 5}),
-        ({"a": 1}, {"a": None}),
-    ],
-)
-def test_small_counts_are_left_out_and_cannot_be_worked_out(counts, told):
-    assert suppression.cells(counts) == told
-
-
-def test_a_row_with_a_small_cell_is_hidden_whole_and_never_alone():
-    hidden = {"x": None, "y": None}
-    table = {"a": {"x": 9, "y": 2}, "b": {"x": 30, "y": 9}, "c": {"x": 7, "y": 8}}
-    assert suppression.rows(table) == {"a": hidden, "b": {"x": 30, "y": 9}, "c": hidden}
-    assert suppression.rows({"b": table["b"]}) == {"b": table["b"]}
+def test_counts_in_steps_do_not_tell_whether_there_is_anybody():
+    assert [in_steps(count) for count in (0, 1, 4, 5, 9, 10, 18)] == [0, 0, 0, 5, 5, 10, 15]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -190,6 +191,16 @@ async def test_disabled_users_and_taken_back_addresses_get_nothing(owner, sessio
     assert (await state(owner, waiting))["state"] == "dropped"
 
 
+async def test_a_changed_address_is_told_at_the_one_before_and_then_forgotten(owner, sessions, team):
+    for address in ("rina@tksk.example", "other@tksk.example"):
+        await team.tksk.put(SETTINGS, json={"email": address})
+    provider = Provider()
+    assert await outbox.send_round(sessions, {"email": provider}, 20) == 1
+    (warning,) = provider.taken
+    assert warning.address == "rina@tksk.example"
+    assert tuple(await owner.fetchrow("SELECT state, address FROM messages")) == ("sent", None)
+
+
 @pytest.fixture
 async def agreed(owner, team):
     """A person who agreed to messages, and whose letter was just issued; the officer has no phone."""
@@ -264,6 +275,12 @@ async def test_files_are_whole_private_and_one_for_each_message(tmp_path):
     assert file.name == f"{sent.id}.json"
     assert file.stat().st_mode & 0o077 == 0
     assert json.loads(file.read_text())["text"] == "Surat a.n. Siti"
+    # What nobody collects goes by itself: no erasure reaches it.
+    await gateway.tidy()
+    assert file.exists()
+    os.utime(file, (0, time.time() - 4 * 86400))
+    await gateway.tidy()
+    assert not file.exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(GatewayError, match="folder_unwritable"):
         await FileGateway(tmp_path / "file" / "below").send(sent)
@@ -316,7 +333,9 @@ def test_the_signature_is_that_of_standard_webhooks():
 
 
 @pytest.mark.parametrize(
-    ("status", "is_final"), [("302 Found", False), ("500 Error", False), ("429 Wait", False), ("422 No", True)], ids=str
+    ("status", "is_final"),
+    [("302 Found", False), ("404 Where", False), ("500 Error", False), ("429 Wait", False), ("422 No", True)],
+    ids=str,
 )
 async def test_the_http_gateway_follows_nothing_and_says_what_was_answered(status, is_final):
     seen: list[bytes] = []
@@ -348,6 +367,59 @@ async def test_a_gateway_that_says_nothing_is_given_up(monkeypatch):
             assert time.monotonic() - began < 0.9
 
 
+async def test_a_mail_server_that_drips_is_given_up_and_takes_no_thread(monkeypatch):
+    monkeypatch.setattr("tksk_api.domain.notifications.gateways.TIMEOUT_SECONDS", 0.3)
+    closed = []
+
+    async def handle(reader, writer):
+        try:
+            while not reader.at_eof():
+                writer.write(b"220-wait\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        except ConnectionError:
+            pass
+        finally:
+            closed.append(True)
+            writer.close()
+
+    async with serving(handle) as port:
+        gateway = SmtpGateway(f"smtp://127.0.0.1:{port}", "tksk@dinsos.example")
+        sent = [message(channel="email", address="rina@tksk.example") for _ in range(20)]
+        round_of_20 = asyncio.gather(*(gateway.send(one) for one in sent), return_exceptions=True)
+        began = time.monotonic()
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(lambda: None)  # where letters are drawn
+        assert time.monotonic() - began < 0.3
+        failures = await round_of_20
+        assert {failure.code for failure in failures} == {"timeout"}
+        assert time.monotonic() - began < 1.5
+        await asyncio.sleep(0.3)
+        assert len(closed) == 20  # nothing goes on behind the back of whoever gave up
+
+
+async def test_a_message_that_was_taken_is_sent_though_the_server_never_says_goodbye():
+    class Rude(MailServer):
+        async def __call__(self, reader, writer):
+            await super().__call__(Deaf(reader), writer)
+
+    class Deaf:
+        def __init__(self, reader):
+            self.reader, self.readuntil = reader, reader.readuntil
+
+        async def readline(self):
+            while (line := await self.reader.readline()) and line.startswith(b"QUIT"):
+                pass
+            return line
+
+    server = Rude()
+    async with serving(server) as port:
+        await SmtpGateway(f"smtp://127.0.0.1:{port}", "tksk@dinsos.example").send(
+            message(channel="email", address="rina@tksk.example")
+        )
+    assert server.mail
+
+
 class MailServer:
     """As much of SMTP as a client says to it; `refuse` is the answer to a recipient."""
 
@@ -369,11 +441,10 @@ class MailServer:
                     writer.write(b"250 taken\r\n")
                 case b"QUIT":
                     writer.write(b"221 bye\r\n")
-                    await writer.drain()
-                    writer.close()
-                    return
+                    break
                 case _:
                     writer.write(b"250 ok\r\n")
+        writer.close()
 
 
 async def test_mail_has_a_stable_id_and_a_plain_text():
@@ -388,7 +459,9 @@ async def test_mail_has_a_stable_id_and_a_plain_text():
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_final"), [(b"550 nobody\r\n", True), (b"451 later\r\n", False)], ids=["550", "451"]
+    ("answer", "is_final"),
+    [(b"550 nobody\r\n", True), (b"451 later\r\n", False), (b"554 5.7.1 no relay\r\n", False)],
+    ids=["550", "451", "relay"],
 )
 async def test_a_refused_recipient_is_said_without_the_address(answer, is_final):
     async with serving(MailServer(answer)) as port:

@@ -110,6 +110,7 @@ class Case:
     hands: set[str] = field(default_factory=set)
     policy: dict[str, Any] = field(default_factory=dict)
     signed: list[str] = field(default_factory=list)
+    signers: set[str] = field(default_factory=set)
     checked_for: Someone | None = None
     number: str | None = None
     superseded: bool = False
@@ -268,7 +269,13 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
             before, case.status = case.status, self.target(case, action)
             case.steps.append((action, before, case.status, ROLES[actor]))
             case.version += 1
-            if action != "return":
+            if action == "return":  # what was signed is signed no longer, and they may sign again
+                case.hands -= case.signers
+                case.signers = set()
+            elif action == "sign":
+                case.signers.add(actor)
+                case.hands.add(actor)
+            else:
                 case.hands.add(actor)
             match action:
                 case "submit" if not case.is_referral:
@@ -277,6 +284,8 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
                     case.was_submitted = True
                 case "check" | "verify":
                     case.checked_for = case.person
+                case "return":
+                    case.signed = []
                 case "transfer":
                     case.agency = _other(case.agency)
                 case "sign":
@@ -422,6 +431,11 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
                 assert (answer.status_code, answer.json()["code"]) == (409, "beneficiary_deceased")
             elif replaced is not None and (replaced.superseded or replaced.status == "revoked"):
                 assert answer.json()["errors"][0]["code"] == "nothing_to_replace"
+            elif replaced is not None and any(
+                case.replaces is replaced and case.status not in ("rejected", "cancelled", "revoked")
+                for case in self.cases
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (409, "duplicate_application")
             else:
                 assert answer.status_code == 201, answer.text
                 url = f"/v1/sktm-applications/{answer.json()['id']}"

@@ -125,3 +125,21 @@ def test_the_check_above_sees_a_count_that_is_the_difference_of_others(monkeypat
     monkeypatch.setattr("tksk_api.domain.statistics.suppression._columns", lambda inherited, *_: set(inherited))
     monkeypatch.setattr("tksk_api.domain.statistics.suppression._withheld", lambda _: set())
     assert exposed({leaf: (40, 30, 2 if leaf == "11" else 20) for leaf in LEAVES})
+
+
+def test_tables_by_two_keys_together_would_tell_what_each_withholds():
+    """Why there is one open key to a subject: groups have neither a sex nor an age, so both tables count them."""
+    people = {("female", "18-59"): 3, ("male", "18-59"): 20, ("male", "60+"): 20, ("none", "none"): 7}
+    shown: list[tuple[frozenset[tuple[str, str]], int]] = []
+    for number in (0, 1):
+        by_key = {
+            key: sum(n for who, n in people.items() if who[number] == key) for key in {who[number] for who in people}
+        }
+        what = told("ID", by_key, [])["ID"]
+        assert what.total is not None
+        shown.append((frozenset(people), what.total))
+        cells = {key: frozenset(who for who in people if who[number] == key) for key in by_key}
+        shown += [(cells[key], count) for key, count in what.cells.items() if count is not None]
+        basis = span([{who: Fraction(1) for who in cells} for cells, _ in shown])
+        is_told = not reduced({("female", "18-59"): Fraction(1)}, basis)
+        assert is_told == (number == 1)

@@ -19,11 +19,16 @@ from tksk_api.domain.regions.dataset import timezone_of
 from tksk_api.domain.sktm_letters.offline import Code, Verdict, decode
 from tksk_api.security.letter_keys import published_keys
 
-VALID, FORGED, EXPIRED, UNREADABLE, USAGE = 0, 1, 2, 3, 64
+VALID, FORGED, EXPIRED, UNREADABLE, BY_HAND, USAGE = 0, 1, 2, 3, 4, 64
 _KEYS_PATH = "/.well-known/sktm-keys.json"
 _LARGEST_FILE = 40_000_000
 _SAID: dict[Verdict, tuple[int, str]] = {
     "valid": (VALID, "[bold green]VALID[/]: issued as it says, and within its dates."),
+    "signed_by_hand": (
+        BY_HAND,
+        "[bold yellow]SIGNED BY HAND[/]: genuine and within its dates, but valid only once its issuer has the signed "
+        "paper. Open the letter's page; accept it if that says VALID.",
+    ),
     "forged": (FORGED, "[bold red]FORGED[/]: the signature does not fit. Do not accept the letter."),
     "expired": (EXPIRED, "[bold yellow]EXPIRED[/]: genuine, but its time is over."),
     "not_yet_valid": (EXPIRED, "[bold yellow]NOT YET VALID[/]: genuine, but its time has not begun."),
@@ -56,7 +61,8 @@ def verify_qr(
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Another day than today")] = None,
 ) -> None:
     """Check a letter offline, by the key its issuer published. Exit code: 0 valid, 1 forged or altered, 2 outside its
-    dates, 3 not readable or no key for it. A letter revoked since is known on its page only."""
+    dates, 3 not readable or no key for it, 4 signed by hand: its page says whether it is valid. A letter revoked since
+    is known on its page only."""
     code = _read(source)
     verdict = code.verdict(_keys(keys), on.date() if on else _today(code.letter.issuer_code))
     if verdict == "unknown_key":

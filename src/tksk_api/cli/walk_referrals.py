@@ -166,20 +166,18 @@ def _letter(application: Mapping[str, Any]) -> str:
 
 
 def _signed_by_hand(pdf: bytes) -> bytes:
-    """The printed letter with a scrawl and a stamp on it, as it comes out of a scanner."""
+    """A picture of the letter's words with a scrawl and a stamp: as from a scanner, without anything of the file."""
     import pypdf  # noqa: PLC0415 - a demo's scan is no reason to load them with every command
     from PIL import Image, ImageDraw  # noqa: PLC0415
 
-    ink = Image.new("RGB", (220, 90), "white")
-    pen = ImageDraw.Draw(ink)
-    pen.ellipse((10, 5, 90, 85), outline="purple", width=3)
-    pen.line([(60 + 4 * step, 45 + (-1) ** step * (30 - step)) for step in range(30)], fill="navy", width=2)
-    drawn = io.BytesIO()
-    ink.save(drawn, "PDF")
-    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf))
-    writer.pages[0].merge_transformed_page(pypdf.PdfReader(drawn).pages[0], pypdf.Transformation().translate(330, 190))
+    words = pypdf.PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    paper = Image.new("RGB", (827, 1169), "white")  # A4 at 100 dots per inch
+    pen = ImageDraw.Draw(paper)
+    pen.multiline_text((70, 70), words.encode("latin-1", "replace").decode("latin-1"), fill="black")
+    pen.ellipse((460, 905, 540, 985), outline="purple", width=3)
+    pen.line([(510 + 4 * step, 945 + (-1) ** step * (30 - step)) for step in range(30)], fill="navy", width=2)
     scanned = io.BytesIO()
-    writer.write(scanned)
+    paper.save(scanned, "PDF")
     return scanned.getvalue()
 
 

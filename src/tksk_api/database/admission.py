@@ -73,8 +73,8 @@ def admit(admission: Admission, row: Any | None) -> Principal:
     """Turn the row of `app.enter` into a principal.
 
     Raises `unauthenticated` (session ended, user disabled, client revoked), `permission_denied`,
-    `password_change_required`, `otp_enrolment_required`, `agency_inactive` (the caller is nothing but an agency that was
-    closed) or `step_up_required` (RFC 9470).
+    `password_change_required`, `otp_enrolment_required`, `agency_inactive` (the caller is nothing but an agency
+    that was closed) or `step_up_required` (RFC 9470).
     """
     if row is None or row["user_id"] is None:
         raise DomainError("unauthenticated")

@@ -236,7 +236,10 @@ class Resource:
         if request.after is not None:
             bound = tuple_(*(bindparam(f"after_{i}", type_=key.type) for i, key in enumerate(keys)))
             position = tuple_(*keys)
-            rows = rows.where(position < bound if sort.descending else position > bound)
+            # The planner judges a row comparison by its first column alone. After the year of a number, or a name that
+            # many bear, `<` looks like nothing is left and the rest is sorted; `<=` looks like all of it, and is read
+            # off the index until the page is full.
+            rows = rows.where(position <= bound if sort.descending else position >= bound, position != bound)
         if admitted:
             rows = rows.where(literal_column("caller.allowed"))
         order = [key.desc() if sort.descending else key.asc() for key in keys]
@@ -296,7 +299,7 @@ class Resource:
             self._statements[key] = statement
         return statement
 
-    async def stored(self, session: AsyncSession, key: UUID | str, *, created: bool = False) -> Stored:
+    async def stored(self, session: AsyncSession, key: UUID | str | int, *, created: bool = False) -> Stored:
         """The row as a reader would get it, inside the writer's own transaction. Raises not_found.
 
         Showing somebody whom the transaction has not recorded yet (nothing was changed after all) leaves an access row.

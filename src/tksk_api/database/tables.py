@@ -98,7 +98,7 @@ def scoped_tables() -> list[type[Any]]:
 
 
 def case_number() -> Any:
-    """The short name of a case, which the database makes of its id (`app.case_number`)."""
+    """The short name of a case, which the database makes of its id (`app.case_number`); no two of a table have one."""
     return Field(
         default=None, sa_type=RegionText, sa_column_kwargs={"server_default": FetchedValue(), "nullable": False}
     )

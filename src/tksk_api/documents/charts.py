@@ -194,9 +194,13 @@ def figures(read: StatisticsRead, language: Language) -> Figures:
 def title_of(read: StatisticsRead, language: Language) -> str:
     """`Kegiatan menurut pilar, Kota Bandar Lampung, 1 Oktober 2026 – 31 Oktober 2026`."""
     day = english_date if language == "en" else indonesian_date
+    return f"{what_of(read, language)}, {read.region_name}, {day(read.from_)} – {day(read.to)}"
+
+
+def what_of(read: StatisticsRead, language: Language) -> str:
+    """`Kegiatan menurut pilar`."""
     keys = ", ".join(_DIMENSIONS[language][name] for name in read.by)
-    what = f"{_SUBJECTS[language][read.of]} {_WORDS[language]['by']} {keys}"
-    return f"{what}, {read.region_name}, {day(read.from_)} – {day(read.to)}"
+    return f"{_SUBJECTS[language][read.of]} {_WORDS[language]['by']} {keys}"
 
 
 def word(dimension: Dimension, code: str, language: Language, regions: Mapping[str, str]) -> str:

@@ -9,11 +9,11 @@ from datetime import date
 from html import escape
 
 from tksk_api.documents import charts
-from tksk_api.documents.verification import CONTENT_POLICY
+from tksk_api.documents.verification import CONTENT_POLICY, Words, next_steps, page_around
 from tksk_api.domain.sktm_letters.content import english_date, indonesian_date
 from tksk_api.domain.statistics.dashboard import Dashboard
 from tksk_api.domain.statistics.schemas import Figure, StatisticsRead
-from tksk_api.errors import Language
+from tksk_api.errors import PROBLEMS, DomainError, Language
 
 Link = Callable[[str, Language], str]
 """The address of a page by its region's code and its language."""
@@ -27,9 +27,6 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "above": "Naik ke",
         "nation": "Indonesia",
         "jump": "Langsung ke",
-        "pillars": "Kegiatan menurut pilar",
-        "sktm": "Permohonan SKTM menurut keadaan",
-        "referrals": "Rujukan menurut keadaan",
         "reach": "Jangkauan",
         "reports": "Laporan bulanan",
         "below": "Wilayah di dalamnya",
@@ -59,9 +56,6 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "above": "Up to",
         "nation": "Indonesia",
         "jump": "Go to",
-        "pillars": "Activities by pillar",
-        "sktm": "SKTM applications by state",
-        "referrals": "Referrals by state",
         "reach": "Coverage",
         "reports": "Monthly reports",
         "below": "Regions inside",
@@ -85,6 +79,23 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "scroll": "Map, can be moved sideways",
     },
 }
+
+_REFUSED: Mapping[Language, Words] = {
+    "id": Words(
+        "TAUTAN TIDAK BERLAKU LAGI",
+        "Tautan ke dasbor berlaku {minutes} menit, dan hanya selama yang memintanya masih masuk.",
+        ("Kembali ke aplikasi TKSK; bila perlu, masuk lagi.", "Minta tautan dasbor yang baru, lalu buka."),
+    ),
+    "en": Words(
+        "LINK NO LONGER VALID",
+        "A link to the dashboard is good for {minutes} minutes, while whoever asked for it is signed in.",
+        (
+            "Go back to the TKSK application; sign in again if it asks.",
+            "Ask for a new link to the dashboard and open it.",
+        ),
+    ),
+}
+_NEXT: Mapping[Language, str] = {"id": "Langkah berikutnya", "en": "What to do next"}
 
 _STYLE = """
 :root{color-scheme:light}
@@ -124,7 +135,7 @@ a{color:#000;text-decoration:none}td a,th a{min-height:0;padding:0}.parts{displa
 
 def render_dashboard(seen: Dashboard, language: Language, link: Link, minutes: int) -> str:
     """Give the complete HTML page. Every value is escaped; `link` gives addresses, `minutes` how long they are good."""
-    words = _WORDS[language]
+    words = dict(_WORDS[language]) | {name: charts.what_of(read, language) for name, read in seen.figures.items()}
     other: Language = "en" if language == "id" else "id"
     month = _month(seen.month, language)
     above = (
@@ -134,10 +145,10 @@ def render_dashboard(seen: Dashboard, language: Language, link: Link, minutes: i
         else "<span></span>"
     )
     parts = [
-        ("pillars", _compared("pillars", seen.figures["pillars"], language)),
+        ("pillars", _compared(seen.figures["pillars"], language)),
         ("reach", _reach(seen, words)),
-        ("sktm", _compared("sktm", seen.figures["sktm"], language)),
-        ("referrals", _compared("referrals", seen.figures["referrals"], language)),
+        ("sktm", _compared(seen.figures["sktm"], language)),
+        ("referrals", _compared(seen.figures["referrals"], language)),
         ("reports", _reports(seen, language)),
         *([("below", _below(seen, language, link))] if seen.children else ()),
     ]
@@ -171,7 +182,7 @@ def _month(day: date, language: Language) -> str:
     return (english_date(day) if language == "en" else indonesian_date(day)).partition(" ")[2]
 
 
-def _compared(name: str, read: StatisticsRead, language: Language) -> str:
+def _compared(read: StatisticsRead, language: Language) -> str:
     """A chart of both months, and the same numbers as a table with their change."""
     words = _WORDS[language]
     if not read.cells:
@@ -183,8 +194,9 @@ def _compared(name: str, read: StatisticsRead, language: Language) -> str:
         for label, code in zip(shown.labels, shown.codes, strict=True)
     )
     heads = "".join(f'<th scope="col">{words[key]}</th>' for key in ("key", "now", "before", "change"))
+    caption = f"<caption>{charts.what_of(read, language)}</caption>"
     return (
-        f"{charts.bars(shown, _NARROW)}<table><caption>{words[name]}</caption><thead><tr>{heads}</tr></thead>"
+        f"{charts.bars(shown, _NARROW)}<table>{caption}<thead><tr>{heads}</tr></thead>"
         f'<tbody>{rows}</tbody><tfoot><tr><th scope="row">{words["total"]}</th>{_numbers(read.totals, language)}</tr>'
         "</tfoot></table>"
     )
@@ -271,3 +283,14 @@ def _below(seen: Dashboard, language: Language, link: Link) -> str:
 
 def _of(found: tuple[int, int] | None, words: Mapping[str, str]) -> str:
     return "–" if found is None else words["of"].format(part=found[0], whole=found[1])
+
+
+def render_refused(refusal: DomainError, language: Language, minutes: int) -> str:
+    """Give the page for a browser that is refused one: mostly because its link is too old."""
+    title, words = _WORDS[language]["title"], _REFUSED[language]
+    problem = PROBLEMS[refusal.code]
+    if problem.status != 401:
+        told = Words(problem.title(language).upper(), problem.detail(language, refusal.facts), ())
+        return page_around(told, language, "unknown", "", title=title)
+    told = Words(words.status, words.meaning.format(minutes=minutes), words.steps)
+    return page_around(told, language, "expired", next_steps(words.steps, _NEXT[language]), title=title)

@@ -7,14 +7,17 @@ needs no appearance, and the library carries the metadata of PDF/A over to the n
 
 import asyncio
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 from asn1crypto import x509 as asn1_x509
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +31,8 @@ FIELD = "Segel"
 # Room for a signature beside the certificates, in the hexadecimal digits it is written in. A size that is known spares
 # the library signing once to measure it.
 _SIGNATURE_DIGITS = 2 * 4096
+# What a service may append: signature, certificates, time stamp and lists of revoked certificates.
+_MOST_ADDED = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,64 +114,86 @@ class BsreSealer:
     offices calls it: `POST /api/sign/pdf`, Basic authentication, multipart with `file`, `nik`, `passphrase` and
     `tampilan=invisible`; the answer is the signed PDF, a refusal is JSON. It was never run against BSrE: there is no
     public test service. What comes back is believed only if it is the letter itself with one intact signature over all
-    of it appended (see tests/documents/test_sealing.py).
+    of it appended (see tests/documents/test_sealing.py), by somebody whom one of the `issuers` (DER) vouches for. Where
+    none is known anybody's signature would do, and it is not called certified. `timeout_seconds` is for all of it, the
+    last byte of the answer included: an application, a number and a thread wait for it.
     """
 
     url: str
     auth: tuple[str, str]
     credentials: Credentials
     timeout_seconds: float
+    issuers: Sequence[bytes] = ()
     name: str = "bsre"
-    certified: bool = True
+
+    @property
+    def certified(self) -> bool:
+        return bool(self.issuers)
 
     def seal(self, pdf: bytes, *, reason: str, signers: Sequence[str], at: datetime) -> bytes:
         """As the port says. BSrE takes its own time and reason into the signature."""
-        fields = {"nik": self.credentials.nik, "passphrase": self.credentials.passphrase, "tampilan": "invisible"}
+        loop = asyncio.new_event_loop()  # of this thread: only what runs in one can be stopped at any point
         try:
-            answer = httpx.post(
-                f"{self.url}/api/sign/pdf",
-                auth=self.auth,
-                data=fields,
-                files={"file": ("SKTM.pdf", pdf, "application/pdf")},
-                timeout=self.timeout_seconds,
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            status, content = loop.run_until_complete(asyncio.wait_for(self._ask(pdf), self.timeout_seconds))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             log.warning("bsre_unreachable", kind=type(error).__name__)
             raise seal_unavailable("service_unreachable") from None  # its context would hold the request
-        if answer.status_code != httpx.codes.OK:
+        finally:
+            loop.close()
+        if status != httpx.codes.OK:
             # Its words may repeat what was sent; the number of the refusal does not.
-            log.warning("bsre_refused", status=answer.status_code, code=_code(answer))
-            raise seal_unavailable(_refusal(answer))
-        if not is_sealed(pdf, answer.content):
+            log.warning("bsre_refused", status=status, code=_code(content))
+            raise seal_unavailable(_refusal(status, content))
+        if not is_sealed(pdf, content):
             log.warning("bsre_damaged")
             raise seal_unavailable("seal_damaged")
-        return answer.content
+        if self.issuers and not is_vouched_for(content, self.issuers):
+            log.warning("bsre_untrusted")
+            raise seal_unavailable("seal_untrusted")
+        return content
+
+    async def _ask(self, pdf: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer; what is longer than any seal is cut off, and then no sealed letter."""
+        fields = {"nik": self.credentials.nik, "passphrase": self.credentials.passphrase, "tampilan": "invisible"}
+        content = bytearray()
+        async with (
+            httpx.AsyncClient(auth=self.auth, timeout=self.timeout_seconds, follow_redirects=False) as client,
+            client.stream(
+                "POST",
+                f"{self.url}/api/sign/pdf",
+                data=fields,
+                files={"file": ("SKTM.pdf", pdf, "application/pdf")},
+                headers={"Accept-Encoding": "identity"},
+            ) as answer,
+        ):
+            async for part in answer.aiter_raw():
+                content += part
+                if len(content) > len(pdf) + _MOST_ADDED:
+                    break
+        return answer.status_code, bytes(content)
 
 
 _WRONG_PASSPHRASE = 2031  # as offices that use the service report it; any other refusal is for the administrator
 
 
-def _code(answer: httpx.Response) -> int | None:
+def _code(content: bytes) -> int | None:
     try:
-        code = answer.json()["status_code"]
-    except (ValueError, KeyError, TypeError):
+        code = json.loads(content)["status_code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return code if isinstance(code, int) else None
 
 
-def _refusal(answer: httpx.Response) -> Any:
-    if _code(answer) == _WRONG_PASSPHRASE:
+def _refusal(status: int, content: bytes) -> Any:
+    if _code(content) == _WRONG_PASSPHRASE:
         return "credentials_refused"
-    return "service_unreachable" if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else "service_refused"
+    return "service_unreachable" if status >= httpx.codes.INTERNAL_SERVER_ERROR else "service_refused"
 
 
 def is_sealed(pdf: bytes, sealed: bytes) -> bool:
     """Whether it is this PDF with one signature appended that is intact and covers all of the file."""
-    from pyhanko.pdf_utils.misc import PdfReadError  # noqa: PLC0415
     from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415
     from pyhanko.sign.validation import validate_pdf_signature  # noqa: PLC0415
-    from pyhanko.sign.validation.errors import SignatureValidationError  # noqa: PLC0415
     from pyhanko.sign.validation.status import SignatureCoverageLevel  # noqa: PLC0415
     from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
 
@@ -179,9 +206,27 @@ def is_sealed(pdf: bytes, sealed: bytes) -> bool:
         # Who stands behind the certificate is for the reader's viewer to say: this asks only whether it holds.
         context = ValidationContext(trust_roots=[signatures[0].signer_cert], allow_fetching=False)
         status = validate_pdf_signature(signatures[0], context, skip_diff=True)
-    except (PdfReadError, SignatureValidationError, ValueError, KeyError, TypeError, AttributeError):
+    except Exception:  # whatever the library says of a damaged file, it means one thing
         return False
     return status.intact and status.valid and status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+
+
+def is_vouched_for(sealed: bytes, issuers: Sequence[bytes]) -> bool:
+    """Whether one of these (DER) issued the certificate of the one signature in it, directly or by others in the file.
+
+    Nothing is fetched: whether a certificate was revoked is for the reader's viewer to ask.
+    """
+    from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415
+    from pyhanko.sign.validation import validate_pdf_signature  # noqa: PLC0415
+    from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
+
+    roots = [asn1_x509.Certificate.load(der) for der in issuers]
+    context = ValidationContext(trust_roots=roots, allow_fetching=False, revocation_mode="soft-fail")
+    try:
+        (signature,) = PdfFileReader(io.BytesIO(sealed)).embedded_signatures
+        return bool(validate_pdf_signature(signature, context, skip_diff=True).trusted)
+    except Exception:  # an issuer's name with another kind of key is an AssertionError of the library
+        return False
 
 
 def sealing(settings: Settings, credentials: Credentials | None = None) -> Sealing:
@@ -203,9 +248,19 @@ def _by_bsre(settings: Settings, credentials: Credentials | None) -> Sealing:
             raise seal_unavailable("credentials_missing")
         await asyncio.to_thread(_load_library)
         auth = (settings.bsre_user, settings.bsre_password.get_secret_value())
-        return BsreSealer(settings.bsre_url, auth, credentials, settings.bsre_timeout_seconds)
+        issuers = await asyncio.to_thread(_certificates_in, settings.bsre_issuers) if settings.bsre_issuers else []
+        return BsreSealer(settings.bsre_url, auth, credentials, settings.bsre_timeout_seconds, issuers)
 
     return made
+
+
+def _certificates_in(file: Path) -> list[bytes]:
+    """Of a PEM file, as DER. Raises seal_unavailable for one that has none any more: it is not for us to trust all."""
+    try:
+        found = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise seal_unavailable("service_not_configured") from error
+    return [certificate.public_bytes(serialization.Encoding.DER) for certificate in found]
 
 
 def _load_library() -> None:

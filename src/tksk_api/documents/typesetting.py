@@ -29,7 +29,7 @@ _DRAWABLE = re.compile(
 )
 _PLAIN_LATIN = re.compile("[\u0020-\u007e\u00a0-\u00ac\u00ae-\u017f\u25a1]")
 _REPLACEMENT = "\u25a1"
-_LONGEST_LIGATURE = 4  # a few stand for a whole sentence: 4,000 of them would be forty pages
+_LONGEST_LIGATURE = 3  # a few stand for a whole sentence: 4,000 of them would be forty pages
 _INVISIBLE_KINDS = frozenset({"Cf", "Cs", "Co", "Cn"})
 _BETWEEN_LETTERS = re.compile("(?<=.)(?=[^\u0300-\u036f\u064b-\u0655])")
 _PILED_UP_MARKS = re.compile("([\u0300-\u036f]{2})[\u0300-\u036f]+")

@@ -210,6 +210,32 @@ _WORDS: dict[Language, dict[Status, Words]] = {
     },
 }
 
+# Of a letter to be signed by hand: it is on record from the last approval, and it may lie on a desk unsigned.
+_AWAITS_SCAN: dict[Language, Words] = {
+    "id": Words(
+        "BELUM BERLAKU",
+        "Surat ini harus ditandatangani dengan tangan. Penerbit belum mencatat bahwa surat bertanda tangan sudah ada.",
+        (
+            "Jangan terima surat ini dulu, meskipun tanggal terbitnya sudah lewat.",
+            "Hubungi penerbit dan minta pindaian surat yang sudah ditandatangani dan dicap dicatat di sistem.",
+            "Setelah itu pindai lagi kode QR-nya; terima surat hanya jika tertulis BERLAKU.",
+        ),
+    ),
+    "en": Words(
+        "NOT YET VALID",
+        "This letter has to be signed by hand. The issuer has not yet recorded that the signed paper is there.",
+        (
+            "Do not accept this letter yet, even if its date of issue has passed.",
+            "Contact the issuer and ask them to record the scan of the signed and stamped letter.",
+            "Then scan the QR code again; accept the letter only if it says VALID.",
+        ),
+    ),
+}
+_SCAN_MISSING: dict[Language, str] = {
+    "id": "Harus ditandatangani dengan tangan di atas kertas; penerbit belum menerima pindaiannya",
+    "en": "To be signed by hand on paper; the issuer has no scan of it yet",
+}
+
 _BUSY: dict[Language, Words] = {
     "id": Words(
         "TUNGGU SEBENTAR",
@@ -284,7 +310,8 @@ def render_verification(view: PublicLetter, language: Language) -> str:
     The page links to its other language with a relative `?lang=`. Every value is escaped. Its own content
     policy allows inline style only, and it sends no referrer, since its address holds the letter's token.
     """
-    labels, words = _LABELS[language], _WORDS[language][view.status]
+    labels = _LABELS[language]
+    words = _AWAITS_SCAN[language] if _awaits_scan(view) else _WORDS[language][view.status]
     body, foot = [_steps(words.steps, labels)], ""
     if view.status != "unknown":
         # A letter in force is compared with paper, so its facts come first; any other says first what to do.
@@ -300,6 +327,11 @@ def render_busy(seconds: str, language: Language) -> str:
     words = _BUSY[language]
     steps = tuple(step.format(seconds=seconds) for step in words.steps)
     return page_around(words, language, "expired", _steps(steps, _LABELS[language]))
+
+
+def _awaits_scan(view: PublicLetter) -> bool:
+    """Nothing else keeps a letter signed by hand from being valid: it is issued on the day of its last approval."""
+    return view.status == "not_yet_valid" and view.signature == "wet"
 
 
 def _steps(steps: tuple[str, ...], labels: _Labels) -> str:
@@ -343,6 +375,7 @@ def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
     valid_until = (labels.valid_until, day_of(view.valid_until, language), language)
     issued_on = (labels.issued_on, day_of(view.issued_on, language), language)
     signature = _SIGNATURES[language][view.signature] if view.signature else None
+    signed = (labels.signature, _SCAN_MISSING[language] if _awaits_scan(view) else signature, language)
     rows = [
         (labels.masked_name, view.masked_name, "id"),
         (labels.number, view.number, "id"),
@@ -350,13 +383,13 @@ def _facts(view: PublicLetter, labels: _Labels, language: Language) -> str:
         issued_on,
         valid_until,
         (labels.issuer, view.issuer, "id"),
-        (labels.signature, signature, language),
+        signed,
     ]
     first = {
         "expired": valid_until,
         "revoked": (labels.revoked_on, day_of(view.revoked_on, language), language),
         "superseded": (labels.superseded_on, day_of(view.superseded_on, language), language),
-        "not_yet_valid": issued_on,
+        "not_yet_valid": signed if _awaits_scan(view) else issued_on,
     }.get(view.status)
     if first is not None:
         rows = [first, *(row for row in rows if row is not first)]

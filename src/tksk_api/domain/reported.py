@@ -1,8 +1,8 @@
 """The rows behind a report's numbers, as criteria of the lists that show them.
 
-`report` is the id of a report or of one of its revisions (the view report_scopes): of activities the very rows that
-were counted, of everything else what happened in its districts and its period. By tables' names alone, for reports are
-built on top of all of these.
+`report` is the id of a report or of one of its revisions (the view report_scopes), which know the very rows that were
+counted: whatever becomes of a row afterwards, it stays behind the number that counted it. By tables' names alone, for
+reports are built on top of all of these.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    all_,
     and_,
     any_,
     bindparam,
@@ -24,60 +25,39 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
-    or_,
     select,
     table,
 )
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 _SCOPES = table(
     "report_scopes",
     column("id", Uuid),
+    column("region_code", Text),
     column("period_start", Date),
     column("period_end", Date),
-    column("district_codes", ARRAY(Text)),
     column("activity_ids", ARRAY(Uuid)),
     column("source_ids", ARRAY(Uuid)),
+    column("counted", JSONB),
 )
-_SOURCES = table("report_revisions", column("id", Uuid), column("activity_ids", ARRAY(Uuid)))
-_WORK = table(
-    "activities",
-    column("id", Uuid),
-    column("district_code", Text),
-    column("beneficiary_ids", ARRAY(Uuid)),
-    column("partner_ids", ARRAY(Uuid)),
-)
-_REFERRALS = table(
-    "referrals",
-    column("id", Uuid),
-    column("province_code", Text),
-    column("district_code", Text),
-    column("beneficiary_id", Uuid),
-)
-_STEPS = table(
-    "transitions",
-    column("entity", Text),
-    column("entity_id", Uuid),
-    column("from_state", Text),
-    column("to_state", Text),
-    column("at"),
-)
-_REGIONS = table("regions", column("code", Text), column("timezone", Text))
+_SOURCES = table("report_revisions", column("id", Uuid), column("activity_ids", ARRAY(Uuid)), column("counted", JSONB))
+_WORK = table("activities", column("id", Uuid), column("partner_ids", ARRAY(Uuid)))
 _PARTNERS = table("partners", column("id", Uuid), column("type", Text))
 
 
 def counts(work: str) -> str:
     """SQL: an activity of the table or alias `work` counts, for it was handed in, not withdrawn, and not replaced by a
     correction. The database says the same for its figures (the view app.counted_activities; tests compare the two)."""
-    return (
-        f"{work}.deleted_at IS NULL AND {work}.superseded_by IS NULL AND {work}.status IN ('submitted', 'accepted')"
-    )
+    return f"{work}.deleted_at IS NULL AND {work}.superseded_by IS NULL AND {work}.status IN ('submitted', 'accepted')"
 
 
 def followed_up(work: str) -> str:
-    """SQL: work that counts says that it does what an activity of the table or alias `work` left to do."""
+    """SQL: work that counts says that it does what an activity of the table or alias `work` left to do, or what one of
+    those that it corrects did: however often it is corrected, the follow-up names what was there at the time."""
     return (
-        f"EXISTS (SELECT 1 FROM activities later WHERE later.follows_up_id IN ({work}.id, {work}.revises_id) "
-        f"AND {counts('later')})"
+        f"EXISTS (WITH RECURSIVE said (id, before) AS (SELECT {work}.id, {work}.revises_id UNION ALL "
+        "SELECT c.id, c.revises_id FROM activities c JOIN said ON c.id = said.before) "
+        f"SELECT 1 FROM said JOIN activities later ON later.follows_up_id = said.id WHERE {counts('later')})"
     )
 
 
@@ -133,83 +113,46 @@ def follow_up(rows: Table) -> Any:
     return lambda value: and_(rows.c.follow_up.is_not(None), done == (cast(value, Text) == literal_column("'done'")))
 
 
-def inside(rows: Table) -> Any:
-    """Rows of a report's districts."""
+def left_out(rows: Table) -> Any:
+    """Work that counts and lies in a report's district and period, but is not in it: handed in, or corrected, since."""
 
     def criterion(report: Any) -> ColumnElement[bool]:
         scope = _scope(report)
-        return rows.c.district_code.in_(select(func.unnest(scope.c.district_codes)))
-
-    return criterion
-
-
-def dated(rows: Table, day: str) -> Any:
-    """Rows of a report's districts and of its period."""
-
-    def criterion(report: Any) -> ColumnElement[bool]:
-        scope = _scope(report)
-        within = exists().where(rows.c[day].between(scope.c.period_start, scope.c.period_end))
-        return and_(inside(rows)(report), within)
-
-    return criterion
-
-
-def visited(rows: Table) -> Any:
-    """Completed visits of a report's districts and period."""
-    return lambda report: and_(rows.c.status == literal_column("'completed'"), dated(rows, "visited_on")(report))
-
-
-def assessed(rows: Table) -> Any:
-    """Assessments that were new, closed, served or referred in the period of the report asked for with it, as
-    app.report_ppks counts them."""
-
-    def criterion(event: Any) -> ColumnElement[bool]:
-        report: Any = bindparam("filter_report")
-        scope = _scope(report)
-        first, last = select(scope.c.period_start).scalar_subquery(), select(scope.c.period_end).scalar_subquery()
-        meant = rows.c.reason_code.is_distinct_from(literal_column("'recorded_in_error'"))
-        in_force = and_(rows.c.since <= last, or_(rows.c.until.is_(None), rows.c.until >= first))
-        served = exists().where(
-            _WORK.c.id.in_(_work_ids(report)),
-            _WORK.c.district_code == rows.c.district_code,
-            rows.c.beneficiary_id == any_(_WORK.c.beneficiary_ids),
+        beside = exists().where(
+            scope.c.region_code == rows.c.district_code,
+            rows.c.occurred_on.between(scope.c.period_start, scope.c.period_end),
+            rows.c.id != all_(scope.c.activity_ids),
         )
-        referred = exists().where(
-            _REFERRALS.c.beneficiary_id == rows.c.beneficiary_id,
-            _REFERRALS.c.district_code == rows.c.district_code,
-            _reached(_REFERRALS, literal_column("'submitted'"), report),
+        return and_(counted(rows), beside)
+
+    return criterion
+
+
+def rows_of(rows: Table) -> Any:
+    """Rows of a list that a report counts, under whichever key."""
+    return lambda report: rows.c.id.in_(_counted_ids(report, rows.name, literal_column("'$.*[*]'::jsonpath")))
+
+
+def rows_under(rows: Table) -> Any:
+    """Rows that the report asked for with it counts under one key, which its numbers name."""
+
+    def criterion(key: Any) -> ColumnElement[bool]:
+        path = cast(
+            func.concat(literal_column("'$.'"), func.to_json(cast(key, Text)), literal_column("'[*]'")), JSONPATH
         )
-        closed = and_(rows.c.status == literal_column("'closed'"), rows.c.until.between(first, last), meant)
-        happened = {
-            "new": and_(rows.c.assessed_on.between(first, last), meant),
-            "served": and_(in_force, served),
-            "referred": and_(in_force, referred),
-            "closed": closed,
-        }
-        asked = cast(event, Text)
-        return or_(*(and_(asked == literal_column(f"'{name}'"), what) for name, what in happened.items()))
+        return rows.c.id.in_(_counted_ids(bindparam("filter_report"), rows.name, path))
 
     return criterion
 
 
-def reached(rows: Table) -> Any:
-    """Rows that reached a state within the period of the report asked for with it, by their region's own days."""
+def _counted_ids(report: Any, name: str, path: Any) -> Any:
+    """The ids below a path of what was counted of a list: of a recap by the revisions it was built from."""
 
-    def criterion(state: Any) -> ColumnElement[bool]:
-        return _reached(rows, state, bindparam("filter_report"))
+    def ids(of: ColumnElement[Any]) -> ColumnElement[Any]:
+        found = func.jsonb_path_query(of.op("->", return_type=JSONB)(literal_column(f"'{name}'")), path, type_=JSONB)
+        return cast(found.op("#>>", return_type=Text)(literal_column("'{}'")), Uuid)
 
-    return criterion
-
-
-def _reached(rows: Any, state: Any, report: Any) -> ColumnElement[bool]:
-    scope = _scope(report)
-    # Of this row's region: by itself a query refers only to the one that it stands in, which is that of the steps.
-    zone = select(_REGIONS.c.timezone).where(_REGIONS.c.code == rows.c.province_code).correlate(rows).scalar_subquery()
-    day = cast(func.timezone(zone, _STEPS.c.at), Date)
-    return exists().where(
-        _STEPS.c.entity == literal_column(f"'{rows.name}'"),
-        _STEPS.c.entity_id == rows.c.id,
-        _STEPS.c.to_state == cast(state, Text),
-        _STEPS.c.from_state.is_distinct_from(_STEPS.c.to_state),
-        day.between(scope.c.period_start, scope.c.period_end),
-    )
+    scope, above = _scope(report), _scope(report)
+    own = select(ids(scope.c.counted))
+    below = select(ids(_SOURCES.c.counted)).where(_SOURCES.c.id.in_(select(func.unnest(above.c.source_ids))))
+    return own.union_all(below)

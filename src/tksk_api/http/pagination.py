@@ -46,6 +46,15 @@ class PageQuery(BaseModel):
     sort: Annotated[str | None, Field(max_length=40, description="Order; `-` is descending")] = None
 
 
+CountedAs = Annotated[
+    str | None,
+    Field(
+        max_length=200,
+        description="Those that `report`, which is needed with it, counts under this key, as its numbers name it",
+    ),
+]
+
+
 def needs(query: PageQuery, name: str, other: str) -> None:
     """One filter says nothing without the other. Raises invalid_request (missing) at the other."""
     if getattr(query, name) is not None and getattr(query, other) is None:

@@ -52,6 +52,9 @@ class ActivityQuery(PageQuery):
         bool | None, Field(description="What reports and statistics count: handed in, and not replaced by a correction")
     ] = None
     report: Annotated[UUID | None, Field(description="What this report, recap or revision counts")] = None
+    left_out_of: Annotated[
+        UUID | None, Field(description="Counts in the place and period of this report or revision, but is not in it")
+    ] = None
     partner_type: Annotated[Code | None, Field(description="With a partner of this type; list psks_types")] = None
     has_result: bool | None = None
     follow_up: Annotated[
@@ -101,7 +104,8 @@ async def create_quick_activity(session: SessionDep, body: QuickActivity) -> Res
 )
 async def submit_activities(session: SessionDep, request: Request, body: ActivityMany) -> Response:
     """Up to 200 of your own, as at the end of the month, each by itself: what is wrong with one is told beside it and
-    holds up no other. A suggestion that is submitted is confirmed by it."""
+    holds up no other. A suggestion that is submitted is confirmed by it, unless `origin.logged_as` names an entry that
+    may be the same work: link, confirm or delete that one first."""
     results = await service.submit_many(session, body.ids, language_of(request.scope["headers"]))
     return keep(session, Response(results.model_dump_json(), headers=dict(PRIVATE), media_type="application/json"))
 
@@ -143,7 +147,7 @@ async def get_activity(reader: ReaderDep, id: UUID) -> Response:
 
 @router.patch(
     "/activities/{id}",
-    permission=Permission.ACTIVITY_WRITE,
+    permission=Permission.ACTIVITY_CONTINUE,
     response_model=ActivityRead,
     summary="Correct a piece of work",
 )
@@ -155,7 +159,7 @@ async def update_activity(
 
 
 @router.delete(
-    "/activities/{id}", permission=Permission.ACTIVITY_WRITE, status_code=204, summary="Withdraw a piece of work"
+    "/activities/{id}", permission=Permission.ACTIVITY_CONTINUE, status_code=204, summary="Withdraw a piece of work"
 )
 async def delete_activity(session: SessionDep, id: UUID, version: IfMatch) -> Response:
     """Your own entry, while it is a draft or was returned. The history stays. A suggestion never comes back."""
@@ -180,28 +184,30 @@ async def confirm_activity(session: SessionDep, request: Request, id: UUID, vers
 async def link_activity(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ActivityLink
 ) -> Response:
-    """You logged the same work by hand (`origin.logged_as`): that entry takes the link, and the suggestion is gone.
-    Answers with that entry; so is nothing counted twice."""
+    """You logged the same work by hand (`origin.logged_as`): that entry takes the link, also if it lies with the office
+    already, and the suggestion is gone. Answers with that entry; so is nothing counted twice. Where a report holds the
+    entry, delete the suggestion instead."""
     return reply(session, request, await service.link(session, id, version, body))
 
 
 @router.post(
     "/activities/{id}/revise",
-    permission=Permission.ACTIVITY_WRITE,
+    permission=Permission.ACTIVITY_CONTINUE,
     status_code=201,
     response_model=ActivityRead,
     summary="Correct what a report holds",
 )
 async def revise_activity(session: SessionDep, id: UUID, version: IfMatch, body: ActivityRevision) -> Response:
     """A draft with the same content, to be corrected and submitted; from then on it counts in its place, and the next
-    revision of the report says it. What the report said stays readable.
+    revision of the report says it. What the report said stays readable. Day and place stay in its period and district.
 
-    It is for whoever did the work, and for whoever holds the district or acts in it by an assignment."""
+    It is for whoever did the work, for whoever holds the district or acts in it by an assignment and, where nobody
+    works there, for the regency's office."""
     return _logged(session, await service.revise(session, id, version, body))
 
 
 @router.post(
-    "/activities/{id}/submit", permission=Permission.ACTIVITY_WRITE, response_model=ActivityRead, summary="Submit"
+    "/activities/{id}/submit", permission=Permission.ACTIVITY_CONTINUE, response_model=ActivityRead, summary="Submit"
 )
 async def submit_activity(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """Hand your entry to the social service office; until it is returned nobody changes it."""
@@ -222,7 +228,7 @@ async def return_activity(
     "/activities/{id}/accept", permission=Permission.ACTIVITY_REVIEW, response_model=ActivityRead, summary="Accept"
 )
 async def accept_activity(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
-    """Take a submitted entry as done. Nobody accepts their own work."""
+    """Take a submitted entry as done, also when a report holds it already. Nobody accepts their own work."""
     return reply(session, request, await service.accept(session, id, version))
 
 

@@ -98,9 +98,12 @@ async def get_notification_settings(session: SessionDep, house: HouseDep) -> Res
 @router.put(
     "/me/notification-settings",
     permission=Permission.NOTIFICATION_OWN,
+    step_up=True,
     response_model=NotificationSettingsRead,
     summary="Set how I am told",
 )
 async def put_notification_settings(session: SessionDep, house: HouseDep, body: NotificationSettingsUpdate) -> Response:
-    """Replaces all of it. A channel needs its address. What is sent bears a first name and a case number, no more."""
+    """Replaces all of it. A channel needs its address. What is sent bears a first name and a case number, no more.
+
+    After a fresh proof of identity. Whoever changes or drops an address is told so where warnings went before."""
     return keep(session, _shown(await service.put_settings(session, body, available(house.settings))))

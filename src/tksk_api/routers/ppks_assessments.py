@@ -23,7 +23,7 @@ from tksk_api.domain.ppks_assessments.schemas import (
 )
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery, needs
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.replies import reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
@@ -46,11 +46,8 @@ class PpksAssessmentQuery(PageQuery):
     )
     age_band: Annotated[AgeBand | None, Field(description="By the person's age on the day of assessing")] = None
     sensitive: Annotated[bool | None, Field(description="Of a sensitive category, for whoever sees those")] = None
-    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
-    event: Annotated[
-        Literal["new", "served", "referred", "closed"] | None,
-        Field(description="What happened in the period of `report`, which is needed with it"),
-    ] = None
+    report: Annotated[UUID | None, Field(description="Those that this report, recap or revision counts")] = None
+    counted_as: CountedAs = None
 
 
 @router.post(
@@ -78,7 +75,7 @@ async def list_ppks_assessments(
     reader: ReaderDep, request: Request, query: Annotated[PpksAssessmentQuery, Query()]
 ) -> Response:
     """Of the caller's area, newest first; sensitive ones for those who need them. Reading is recorded."""
-    needs(query, "event", "report")
+    needs(query, "counted_as", "report")
     return await respond_page(reader, request, PPKS_ASSESSMENTS, query)
 
 

@@ -90,7 +90,8 @@ async def advise_eligibility(session: SessionDep, request: Request, code: Code, 
 )
 async def simulate_program(session: SessionDep, code: Code, body: SimulationCreate) -> Response:
     """Starts a job that counts the people of a region by outcome, by reason and by the regions below it, with the rules
-    of the day or with others. It names nobody; a caller who may not see people is told no count of 1 to 4.
+    of the day or with others. It names nobody; a caller who may not see people counts today by the rules in force, and
+    is told every number in steps of five.
     """
     stored = await simulation.start(session, code, body)
     return keep(session, respond(stored, 202, headers={"Location": f"/v1/jobs/{stored.id}"}))

@@ -40,7 +40,7 @@ from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import HouseDep, ReaderDep, SessionDep
 from tksk_api.http.downloads import FileResponse
 from tksk_api.http.links import signed_link
-from tksk_api.http.pagination import Page, PageQuery, needs
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.problems import language_of
 from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
@@ -59,10 +59,8 @@ class ReferralQuery(PageQuery):
     within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
     drafted_from: Annotated[Day | None, Field(description="By the calendar of the person's village")] = None
     drafted_until: Day | None = None
-    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
-    reached: Annotated[
-        Status | None, Field(description="Reached this state in the period of `report`, which is needed with it")
-    ] = None
+    report: Annotated[UUID | None, Field(description="Those that this report, recap or revision counts")] = None
+    counted_as: CountedAs = None
 
 
 class FileQuery(BaseModel):
@@ -95,7 +93,7 @@ async def create_referral(session: SessionDep, request: Request, body: ReferralC
 )
 async def list_referrals(reader: ReaderDep, request: Request, query: Annotated[ReferralQuery, Query()]) -> Response:
     """Referrals of the caller's area, or those submitted to the caller's agency, newest first."""
-    needs(query, "reached", "report")
+    needs(query, "counted_as", "report")
     return await respond_page(reader, request, REFERRALS, query)
 
 

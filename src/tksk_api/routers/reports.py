@@ -13,10 +13,11 @@ from tksk_api.documents.report import render_report
 from tksk_api.documents.report_workbook import render_workbook
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.domain.jobs.schemas import JobRead
-from tksk_api.domain.reports import service
+from tksk_api.domain.records import holds
+from tksk_api.domain.reports import service, sharing
 from tksk_api.domain.reports.content import Level, PeriodType, ReportContent
 from tksk_api.domain.reports.printing import document_etag, printable
-from tksk_api.domain.reports.reads import MISSING, REPORT, REPORTS, REVISION, REVISIONS, TRANSITIONS
+from tksk_api.domain.reports.reads import MISSING, REPORT, REVISION
 from tksk_api.domain.reports.rules import last_day
 from tksk_api.domain.reports.schemas import (
     MissingRead,
@@ -32,6 +33,7 @@ from tksk_api.domain.reports.schemas import (
     RevisionRead,
 )
 from tksk_api.domain.reports.workflow import Status
+from tksk_api.errors import DomainError
 from tksk_api.http.concurrency import IfMatch, is_known
 from tksk_api.http.dependencies import DoorDep, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
@@ -78,9 +80,9 @@ async def create_report(session: SessionDep, request: Request, body: ReportCreat
     """A district's own report from its work, or a recap from the accepted reports just below.
 
     There is one for each region and period: whoever asks second gets the same, with 200. It can be begun while the
-    period runs, and submitted from its last day on. A recap names who is missing, late or vacant.
+    period runs, and submitted once it is over. A recap names who is missing, late or vacant.
     """
-    return reply(session, request, await service.create(session, body))
+    return reply(session, request, sharing.written(session, await service.create(session, body)))
 
 
 @router.get(
@@ -88,7 +90,7 @@ async def create_report(session: SessionDep, request: Request, body: ReportCreat
 )
 async def list_reports(reader: ReaderDep, request: Request, query: Annotated[ReportQuery, Query()]) -> Response:
     """Reports of the caller's area without their content, the latest made first, or by `sort=-period_start`."""
-    return await respond_page(reader, request, REPORTS, query)
+    return await respond_page(reader, request, await sharing.listing(reader, "reports"), query)
 
 
 @router.get(
@@ -137,7 +139,7 @@ async def compile_reports(session: SessionDep, body: ReportMany) -> Response:
 async def get_report(reader: ReaderDep, id: UUID) -> Response:
     """Of a draft what was compiled last (`compiled_at`); after that the snapshot. Every number of the content names the
     list that shows its rows."""
-    return respond(await reader.one(REPORT, id))
+    return respond(await sharing.read(reader, REPORT, id))
 
 
 @router.patch("/reports/{id}", permission=Permission.REPORT_WRITE, response_model=ReportDetail, summary="Write")
@@ -145,7 +147,7 @@ async def update_report(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ReportUpdate
 ) -> Response:
     """Summary, obstacles and plan, while it is a draft or was returned. Merge patch: null clears, missing keeps."""
-    return reply(session, request, await service.update(session, id, version, body))
+    return reply(session, request, sharing.written(session, await service.update(session, id, version, body)))
 
 
 @router.post(
@@ -153,7 +155,7 @@ async def update_report(
 )
 async def compile_report(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """Count again, while it is a draft or was returned. A submission does so by itself."""
-    return reply(session, request, await service.recompile(session, id, version))
+    return reply(session, request, sharing.written(session, await service.recompile(session, id, version)))
 
 
 @router.get(
@@ -171,7 +173,7 @@ async def submit_report(session: SessionDep, request: Request, id: UUID, version
 
     Whether it is late is decided by the first submission, by the region's own calendar and clock.
     """
-    return reply(session, request, await service.submit(session, id, version))
+    return reply(session, request, sharing.written(session, await service.submit(session, id, version)))
 
 
 @router.post("/reports/{id}/return", permission=Permission.REPORT_REVIEW, response_model=ReportDetail, summary="Return")
@@ -180,14 +182,15 @@ async def return_report(
 ) -> Response:
     """Give it back with remarks by section. The revision stays; the work in it can be changed again, unless an
     accepted revision holds it."""
-    return reply(session, request, await service.send_back(session, id, version, body))
+    return reply(session, request, sharing.written(session, await service.send_back(session, id, version, body)))
 
 
 @router.post("/reports/{id}/accept", permission=Permission.REPORT_REVIEW, response_model=ReportDetail, summary="Accept")
 async def accept_report(session: SessionDep, house: HouseDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """By the office above: a district's by the regency's, a regency's by the province's, a province's by the ministry.
     Nobody accepts their own. From now on recaps count it, and its code can be verified by whoever holds the paper."""
-    return reply(session, request, await service.accept(session, id, version, house.settings.public_url))
+    stored = await service.accept(session, id, version, house.settings.public_url)
+    return reply(session, request, sharing.written(session, stored))
 
 
 @router.post(
@@ -198,7 +201,7 @@ async def accept_report(session: SessionDep, house: HouseDep, request: Request, 
 )
 async def acknowledge_report(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
     """The district head has seen it (mengetahui), before or after its acceptance as the region's calendar has it."""
-    return reply(session, request, await service.acknowledge(session, id, version))
+    return reply(session, request, sharing.written(session, await service.acknowledge(session, id, version)))
 
 
 @router.post(
@@ -211,7 +214,19 @@ async def revise_report(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ReportRevise
 ) -> Response:
     """A new draft beside the accepted revision, which counts until the correction is accepted."""
-    return reply(session, request, await service.revise(session, id, version, body))
+    return reply(session, request, sharing.written(session, await service.revise(session, id, version, body)))
+
+
+@router.post(
+    "/reports/{id}/discard",
+    permission=Permission.REPORT_WRITE,
+    response_model=ReportDetail,
+    summary="Give a correction up",
+)
+async def discard_report_correction(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+    """Before it is submitted, or when it was returned: the report is again as it was accepted. A first draft has
+    nothing to go back to; it is written on."""
+    return reply(session, request, sharing.written(session, await service.discard(session, id, version)))
 
 
 @router.get(
@@ -225,7 +240,7 @@ async def list_report_revisions(
 ) -> Response:
     """Every revision with its digest and who signed it, the first one first."""
     await service.require_visible(reader, id)
-    return await respond_page(reader, request, REVISIONS, query, report_id=id)
+    return await respond_page(reader, request, await sharing.listing(reader, "revisions"), query, report_id=id)
 
 
 @router.get(
@@ -236,7 +251,7 @@ async def list_report_revisions(
 )
 async def get_report_revision(reader: ReaderDep, id: UUID, number: Number) -> Response:
     """A report as it was submitted then."""
-    return respond(await reader.one(REVISION, number, report=id))
+    return respond(await sharing.read(reader, REVISION, number, report=id))
 
 
 @router.get(
@@ -261,10 +276,13 @@ async def get_report_document(  # noqa: PLR0917
 
     The PDF (A4, PDF/A-2b) bears the signatures so far, and once accepted a code to verify it; until it is submitted
     each page says so. The workbook has a sheet for each table, with numbers and dates as such. Both come out the same
-    every time; ask again with `If-None-Match`.
+    every time; ask again with `If-None-Match`. Only for whoever may see all that it says.
     """
     async with door.look() as session:
         found = await service.document(session, id, revision)
+        sharing.require_whole(session)
+        if photos and not holds(session, Permission.ATTACHMENT_READ):
+            raise DomainError("permission_denied", permission=Permission.ATTACHMENT_READ)
         printed = None if format == "json" else await printable(session, house.vault, found, photos=photos)
     headers = {"Cache-Control": "private, no-cache", "ETag": document_etag(found, printed, format)}
     if found.standing.sha256:
@@ -290,4 +308,4 @@ async def list_report_history(
 ) -> Response:
     """Submissions, returns with their remarks, acceptances and corrections, oldest first."""
     await service.require_visible(reader, id)
-    return await respond_page(reader, request, TRANSITIONS, query, entity_id=id)
+    return await respond_page(reader, request, await sharing.listing(reader, "history"), query, entity_id=id)

@@ -1,6 +1,5 @@
 """Applications for an SKTM, a certificate of being unable to pay, from the draft to the collected letter."""
 
-import asyncio
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +12,6 @@ from starlette.responses import Response
 from tksk_api.documents.letter import render_copy, render_letter
 from tksk_api.documents.scanning import codes_in_picture
 from tksk_api.documents.sealing import Credentials, sealing
-from tksk_api.domain.attachments.models import Attachment
 from tksk_api.domain.attachments.service import content_of
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.domain.jobs.schemas import JobRead
@@ -37,7 +35,7 @@ from tksk_api.domain.sktm_applications.schemas import (
 from tksk_api.domain.sktm_policies.schemas import Purpose
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import House, HouseDep, ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery, needs
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
@@ -56,10 +54,8 @@ class SktmApplicationQuery(PageQuery):
     within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
     drafted_from: Annotated[Day | None, Field(description="By the calendar of the issuing village")] = None
     drafted_until: Day | None = None
-    report: Annotated[UUID | None, Field(description="In the districts of this report, recap or revision")] = None
-    reached: Annotated[
-        State | None, Field(description="Reached this state in the period of `report`, which is needed with it")
-    ] = None
+    report: Annotated[UUID | None, Field(description="Those that this report, recap or revision counts")] = None
+    counted_as: CountedAs = None
 
 
 @router.post(
@@ -79,7 +75,7 @@ async def list_sktm_applications(
     reader: ReaderDep, request: Request, query: Annotated[SktmApplicationQuery, Query()]
 ) -> Response:
     """Applications of the caller's area, newest first."""
-    needs(query, "reached", "report")
+    needs(query, "counted_as", "report")
     return await respond_page(reader, request, SKTM_APPLICATIONS, query)
 
 
@@ -100,7 +96,7 @@ async def get_sktm_application(reader: ReaderDep, id: UUID) -> Response:
 async def update_sktm_application(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: SktmApplicationUpdate
 ) -> Response:
-    """While it is a draft, or after it was returned."""
+    """While it is a draft, or after it was returned. 409 when a letter for the same purpose and detail is in force."""
     return reply(session, request, await service.update(session, id, version, body))
 
 
@@ -177,7 +173,8 @@ async def submit_sktm_application(session: SessionDep, request: Request, id: UUI
 async def return_sktm_application(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Refusal
 ) -> Response:
-    """With a reason that can be read to the applicant."""
+    """With a reason that can be read to the applicant. From `signing` too, as when the data of a person changed between
+    two signatures: those it has are taken back, the history keeps them, and all sign again after the new check."""
     return reply(session, request, await service.return_(session, id, version, body))
 
 
@@ -277,14 +274,11 @@ async def receive_signed_scan(
     """Of a letter whose kind of signature is `wet`: from now on it is valid. The paper is attached to the applicant
     first, as `signed_letter`. A better scan may take the place of an earlier one, which is kept. Whoever signed the
     letter does not put in its scan. A picture's QR code is compared with the letter; `warnings` tell of a difference.
+    Of a PDF it is not, and the letter's own file, which nobody signed, is refused.
     """
-
-    async def read_codes(scan: Attachment) -> list[str] | None:
-        if not scan.media_type.startswith("image/"):
-            return None
-        return await asyncio.to_thread(codes_in_picture, await content_of(session, house.vault, scan))
-
-    return reply(session, request, await scans.receive(session, id, version, body, read_codes))
+    opened = partial(content_of, session, house.vault)
+    stored = await scans.receive(session, id, version, body, content_of=opened, read_codes=codes_in_picture)
+    return reply(session, request, stored)
 
 
 @router.post(

@@ -76,10 +76,29 @@ async def put_sktm_policy(
 ) -> Response:
     """Replaces the region's own settings from `effective_from` on; those before stay on record, and so does the logo.
     Applications already submitted keep the policy they were submitted under. Once the region has settings, send its
-    version in `If-Match`.
+    version in `If-Match`. What is planned for a later day stays as it was planned (`planned_change_follows`).
     """
     version = required_version(if_match) if if_match is not None else None
     return reply(session, request, await service.put(session, region_code, version, body))
+
+
+@router.delete(
+    "/sktm-policies/{region_code}/planned/{effective_from}",
+    permission=Permission.POLICY_WRITE,
+    status_code=204,
+    summary="Call off a planned change",
+)
+async def delete_planned_sktm_policy(
+    session: SessionDep,
+    region_code: Code,
+    effective_from: Annotated[Day, Path(description="A day to come, one of `planned`", examples=["2027-01-01"])],
+    version: IfMatch,
+) -> Response:
+    """What the region itself planned for that day; the settings of the day before go on. 404 once the day has come:
+    what has been in force stays on record. `If-Match` is the version of the region's policy.
+    """
+    await service.call_off(session, region_code, version, effective_from)
+    return no_content(session)
 
 
 class LogoUpload(Body):

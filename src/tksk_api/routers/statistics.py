@@ -1,10 +1,12 @@
 """Figures over many rows, and where evidence disagrees."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
+from cachetools import TTLCache
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -13,15 +15,18 @@ from starlette.responses import Response
 from tksk_api.documents import charts
 from tksk_api.domain.assignments.reads import VACANCIES, VACANCIES_ON
 from tksk_api.domain.assignments.schemas import VacancyRead
+from tksk_api.domain.records import holds
 from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.reports.sharing import held_by
 from tksk_api.domain.statistics import coverage, maps, open_data, service
-from tksk_api.domain.statistics.coverage import UNVISITED
+from tksk_api.domain.statistics.coverage import UNVISITED, UNVISITED_UNDATED
 from tksk_api.domain.statistics.periods import Period
 from tksk_api.domain.statistics.reads import DISAGREEMENTS
 from tksk_api.domain.statistics.schemas import (
     CoverageRead,
     DatasetCatalogue,
     DatasetMetadata,
+    DatasetRow,
     DatasetTable,
     Dimension,
     DisagreementKind,
@@ -42,6 +47,8 @@ from tksk_api.types import Day, RegionCode
 
 router = Router("statistics")
 _PUBLIC_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
+# Tables that were asked for within a day, as they left: anybody may ask, and months that are over hardly change.
+_made: TTLCache[tuple[str, str, Period, str], bytes] = TTLCache(maxsize=32 * 2**20, ttl=86_400, getsizeof=len)
 _PICTURE = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -115,7 +122,7 @@ async def get_statistics(session: SessionDep, query: Annotated[StatisticsQuery, 
 
     Every number names the list of exactly the rows it counts; follow `region` of a cell to drill down. Of the nation
     and of provinces figures are of whole months. Who may not see the rows is told no count of one to four, nor what
-    would give one away, and asks by one key at a time, of whole months that are over.
+    would give one away, and asks by one key, the same for all, of at most 24 whole months that are over.
     """
     asked = await service.question(
         session,
@@ -172,7 +179,9 @@ async def get_chart(
 )
 async def get_coverage(session: SessionDep, query: Annotated[CoverageQuery, Query()]) -> Response:
     """Villages without a completed visit in the last days, and districts without an officer: of a region and of those
-    just below it, each number with the list of the places it counts."""
+    just below it, each number with the list of the places it counts. Who may not see visits asks for 30, 90, 180 or
+    365 days."""
+    coverage.check_days(query.days, sees_visits=holds(session, Permission.VISIT_READ))
     area = await service.area_of(session, query.region)
     return _private(await coverage.coverage(session, area, query.days))
 
@@ -186,8 +195,11 @@ async def get_coverage(session: SessionDep, query: Annotated[CoverageQuery, Quer
 async def list_unvisited_villages(
     reader: ReaderDep, request: Request, query: Annotated[UnvisitedQuery, Query()]
 ) -> Response:
-    """Villages of the caller's area where no visit was completed in the last days, and when the last one was."""
-    return await respond_page(reader, request, UNVISITED, query)
+    """Villages of the caller's area where no visit was completed in the last days, and when the last one was. Who may
+    not see visits asks for 30, 90, 180 or 365 days, and is not told when."""
+    sees_visits = (await held_by(reader))(Permission.VISIT_READ)
+    coverage.check_days(query.days, sees_visits=sees_visits)
+    return await respond_page(reader, request, UNVISITED if sees_visits else UNVISITED_UNDATED, query)
 
 
 @router.get(
@@ -249,19 +261,32 @@ async def get_open_data_metadata(house: HouseDep, dataset: str) -> Response:
 async def get_open_data(
     session: SystemSessionDep, house: HouseDep, dataset: str, query: Annotated[DatasetQuery, Query()]
 ) -> Response:
-    """Counts by region, month and code, of whole months that are over: the last twelve unless others are asked for.
+    """Counts by region, month and code, of whole months that are over: the last twelve unless others are asked for, at
+    most 24.
 
-    Counts of one to four are withheld, and whatever would give one away. As CSV the columns stay as they are.
+    Counts of one to four are withheld, and whatever would give one away. As CSV the columns stay as they are. A table
+    may be a day old.
     """
     usual = open_data.last_months(_today())
     period = Period(query.from_ or usual.first, query.to or usual.last)
     described = _metadata(house, dataset, period)
     service.check_period(period, _today(), whole=True, over=True)
-    rows = await open_data.rows(session, dataset, await open_data.area_of(session, query.region), period)
+    area = await open_data.area_of(session, query.region)
+    asked = (dataset, area, period, query.format)
+    body = _made.get(asked)
+    if body is None:
+        rows = await open_data.rows(session, dataset, area, period)
+        body = _made[asked] = await asyncio.to_thread(_written, described, rows, query.format)
     if query.format == "json":
-        return _public(DatasetTable(metadata=described, rows=rows))
+        return Response(body, headers=_PUBLIC_FOR_A_DAY, media_type="application/json")
     headers = {**_PUBLIC_FOR_A_DAY, "Content-Disposition": f'attachment; filename="{dataset}.csv"'}
-    return Response("".join(open_data.as_csv(rows)), headers=headers, media_type="text/csv; charset=utf-8")
+    return Response(body, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _written(described: DatasetMetadata, rows: list[DatasetRow], kind: Literal["csv", "json"]) -> bytes:
+    if kind == "csv":
+        return "".join(open_data.as_csv(rows)).encode()
+    return DatasetTable(metadata=described, rows=rows).model_dump_json(by_alias=True).encode()
 
 
 def _dimensions(by: str | None) -> Sequence[Dimension]:

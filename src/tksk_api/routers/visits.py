@@ -25,7 +25,7 @@ from tksk_api.domain.visits.schemas import (
 )
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import DoorDep, ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.replies import PRIVATE, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
@@ -47,7 +47,8 @@ class VisitQuery(PageQuery):
     within: Annotated[RegionCode | None, Field(description="In this region and in those inside it")] = None
     visited_from: Day | None = None
     visited_until: Day | None = None
-    report: Annotated[UUID | None, Field(description="Completed ones that this report or revision counts")] = None
+    report: Annotated[UUID | None, Field(description="Those that this report, recap or revision counts")] = None
+    counted_as: CountedAs = None
 
 
 @router.post(
@@ -65,6 +66,7 @@ async def create_visit(session: SessionDep, request: Request, body: VisitCreate)
 async def list_visits(reader: ReaderDep, request: Request, query: Annotated[VisitQuery, Query()]) -> Response:
     """Visits of the caller's area, newest first. `current=true` shows of each person the one whose finding holds:
     completed, and superseded by none. Reading is recorded."""
+    needs(query, "counted_as", "report")
     return await respond_page(reader, request, VISITS, query)
 
 

@@ -112,6 +112,10 @@ class Permission(StrEnum):
     WORKLIST_READ = "worklist:read", "See what is due for oneself, or overdue where one watches over others' work"
     ACTIVITY_READ = "activity:read", "See the activity log"
     ACTIVITY_WRITE = "activity:write", "Log one's own work and submit it"
+    ACTIVITY_CONTINUE = (
+        "activity:continue",
+        "Correct, withdraw and submit entries of the log: one's own, or those of an officer who left the district",
+    )
     ACTIVITY_REVIEW = "activity:review", "Return or accept submitted activities"
     ACTIVITY_KIND_WRITE = "activity_kind:write", "Add kinds of activity for one's own area, rename and retire them"
     REPORT_READ = "report:read", "See reports and recaps of one's own area"
@@ -119,7 +123,7 @@ class Permission(StrEnum):
     REPORT_REVIEW = "report:review", "Return or accept the reports of the level below, and have drafts compiled"
     REPORT_ACKNOWLEDGE = "report:acknowledge", "Acknowledge the report of one's own district"
     REPORT_CALENDAR_WRITE = "report_calendar:write", "Set when reports of one's own area are due"
-    ACTIVITY_TEMPLATE = "activity_template:keep", "Keep templates of activities: officers their own, offices shared ones"
+    ACTIVITY_TEMPLATE = "activity_template:keep", "Keep templates of activities: officers own, offices shared ones"
 
 
 _P = Permission
@@ -186,6 +190,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             _P.GRANT_CREATE,
             _P.PRIVACY_CREATE,
             _P.PRIVACY_DECIDE,
+            _P.ACTIVITY_CONTINUE,
             _P.SKTM_REVOKE,
             _P.NUMBER_VOID,
             _P.REFERRAL_CREATE,
@@ -222,7 +227,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _REGISTERS
         | _HANDLES
         | {_P.VISIT_WRITE, _P.SKTM_VERIFY, _P.SKTM_REJECT, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.ACTIVITY_WRITE}
-        | {_P.ACTIVITY_TEMPLATE, _P.REPORT_READ, _P.REPORT_WRITE}
+        | {_P.ACTIVITY_CONTINUE, _P.ACTIVITY_TEMPLATE, _P.REPORT_READ, _P.REPORT_WRITE}
         | {_P.BENEFICIARY_EXISTS, _P.BENEFICIARY_STATEMENT, _P.GRANT_READ, _P.GRANT_CREATE, _P.PPKS_SENSITIVE}
         | {_P.PRIVACY_READ, _P.PRIVACY_CREATE, _P.PARTNER_WRITE, _P.ASSIGNMENT_READ}
         | {_P.BENEFICIARY_MERGE, _P.DUPLICATE_DECIDE}

@@ -4,12 +4,37 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.activities.models import Activity
 from tksk_api.domain.activities.reads import COUNTED, TABLE
-from tksk_api.errors import DomainError
+from tksk_api.errors import DomainError, invalid
+
+
+def _said_by(district: str, activity: str) -> str:
+    """SQL: revisions `v` of a district that say an activity: those accepted, and those the office has before it."""
+    return (
+        f"FROM report_revisions v WHERE v.district_code = {district} AND v.status IN ('submitted', 'accepted') "
+        f"AND {activity} = ANY (v.activity_ids)"
+    )
+
+
+_LET_GO = text(
+    f"""
+UPDATE activities a SET frozen_by = k.report_id
+  FROM (SELECT h.id, (SELECT v.report_id {_said_by("h.district_code", "h.id")}
+                       ORDER BY v.report_id <> :report, v.submitted_at, v.report_id LIMIT 1) AS report_id
+          FROM activities h WHERE h.frozen_by = :report) k
+ WHERE a.id = k.id AND a.frozen_by IS DISTINCT FROM k.report_id
+"""
+)
+_PERIOD = text(
+    f"""
+SELECT max(r.period_start) AS first, min(r.period_end) AS last FROM reports r
+ WHERE r.id = :report OR r.id IN (SELECT v.report_id {_said_by(":district", "CAST(:key AS uuid)")})
+"""
+)
 
 
 async def freeze(  # noqa: PLR0917 - what, whose, where and when, in the order one says it
@@ -23,24 +48,59 @@ async def freeze(  # noqa: PLR0917 - what, whose, where and when, in the order o
     """Hold what these officers did in the district from the first to the last day, both included.
 
     Answers with what the report newly holds, by day; what an earlier report holds already stays with that one. The
-    rows are locked until the commit: whoever is about to change one waits, and then has a stale version.
+    rows, also those that another report holds, are locked until the commit: whoever is about to change one waits, and
+    then has a stale version; whoever is about to let one go sees that this report says it.
     """
     meant = (
         COUNTED,
         TABLE.c.district_code == district_code,
         TABLE.c.officer_id.in_(officer_ids),
         TABLE.c.occurred_on.between(first, last),
-        TABLE.c.frozen_by.is_(None),
     )
-    frozen = update(TABLE).where(*meant).values(frozen_by=report_id).returning(TABLE.c.id, TABLE.c.occurred_on)
-    rows = (await (await session.connection()).execute(frozen)).all()
-    return [row.id for row in sorted(rows, key=lambda row: (row.occurred_on, row.id))]
+    await _lock(session, *meant)
+    held = update(TABLE).where(*meant, TABLE.c.frozen_by.is_(None)).values(frozen_by=report_id)
+    answer = await (await session.connection()).execute(held.returning(TABLE.c.id, TABLE.c.occurred_on))
+    return [row.id for row in sorted(answer.all(), key=lambda row: (row.occurred_on, row.id))]
 
 
-async def unfreeze(session: AsyncSession, report_id: UUID, *, keep: Collection[UUID] = ()) -> None:
-    """Let go of what a report holds, but for `keep`; a correction made meanwhile keeps its place."""
-    held = update(TABLE).where(TABLE.c.frozen_by == report_id, TABLE.c.id.not_in(keep)).values(frozen_by=None)
-    await (await session.connection()).execute(held)
+async def unfreeze(session: AsyncSession, report_id: UUID) -> None:
+    """Let go of what a report holds and no revision says: neither an earlier one of its own that was accepted, nor one
+    of another report for the same days (a month lies in its quarter), which holds the row from now on.
+
+    A correction made meanwhile keeps its place.
+    """
+    await session.flush()
+    await _lock(session, TABLE.c.frozen_by == report_id)
+    await (await session.connection()).execute(_LET_GO, {"report": report_id})
+
+
+async def lock_many(session: AsyncSession, keys: Collection[UUID]) -> None:
+    """Hold these, and what they correct, until the commit."""
+    corrected = select(TABLE.c.revises_id).where(TABLE.c.id.in_(keys)).scalar_subquery()
+    await _lock(session, or_(TABLE.c.id.in_(keys), TABLE.c.id.in_(corrected)))
+
+
+async def _lock(session: AsyncSession, *which: ColumnElement[bool]) -> None:
+    """Always by id, so that of two who need the same rows one waits and neither is a victim of the other."""
+    rows = select(TABLE.c.id).where(*which).order_by(TABLE.c.id).with_for_update()
+    await (await session.connection()).execute(rows)
+
+
+async def refuse_elsewhere(session: AsyncSession, corrected: Activity, region_code: str, occurred_on: date) -> None:
+    """A correction stays in the district and in the days of every report that says what it corrects; else it would fall
+    out of that one and, where the other month is reported too, out of both.
+
+    Raises invalid_request (outside_report) at /region_code or /occurred_on.
+    """
+    asked = {"report": corrected.frozen_by, "district": corrected.district_code, "key": corrected.id}
+    period = (await (await session.connection()).execute(_PERIOD, asked)).one()
+    if period.first is None:
+        return
+    said = {"first": period.first.isoformat(), "last": period.last.isoformat()}
+    if not region_code.startswith(corrected.district_code or ""):
+        raise invalid("/region_code", "outside_report", **said)
+    if not period.first <= occurred_on <= period.last:
+        raise invalid("/occurred_on", "outside_report", **said)
 
 
 def refuse_frozen(row: Activity) -> None:
@@ -50,6 +110,11 @@ def refuse_frozen(row: Activity) -> None:
     """
     if row.frozen_by is not None:
         raise DomainError("frozen", report_id=row.frozen_by)
+    refuse_corrected(row)
+
+
+def refuse_corrected(row: Activity) -> None:
+    """A correction took its place. Raises already_corrected."""
     if row.superseded_by is not None:
         raise DomainError("already_corrected", correction_id=row.superseded_by)
 

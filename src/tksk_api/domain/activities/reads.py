@@ -20,25 +20,30 @@ _DUE = cast(TABLE.c.follow_up["due_on"].astext, Date)
 _REFERRALS = table_of(Referral)
 
 
+# What may be the same work as a suggestion, logged by hand: of the same officer, on the same day, with one of the same
+# people, and as it was corrected last.
+LOGGED_AS = (
+    select(_OTHER.c.id)
+    .where(
+        TABLE.c.is_suggested,
+        _OTHER.c.officer_id == TABLE.c.officer_id,
+        _OTHER.c.occurred_on == TABLE.c.occurred_on,
+        _OTHER.c.beneficiary_ids.overlap(TABLE.c.beneficiary_ids),
+        _OTHER.c.origin_id.is_(None),
+        _OTHER.c.superseded_by.is_(None),
+        _OTHER.c.deleted_at.is_(None),
+    )
+    .order_by(_OTHER.c.created_at, _OTHER.c.id)
+    .limit(literal_column("1"))
+    .correlate(TABLE)
+    .scalar_subquery()
+)
+
+
 def _origin() -> ColumnElement[Any]:
-    """Where a suggestion comes from, whether that was taken back since, and what may be the same work, logged by hand:
-    of the same officer, on the same day, with one of the same people."""
+    """Where a suggestion comes from, whether that was taken back since, and what may be the same work."""
     cancelled = exists().where(
         _REFERRALS.c.id == TABLE.c.origin_id, _REFERRALS.c.status == literal_column("'cancelled'")
-    )
-    by_hand = (
-        select(_OTHER.c.id)
-        .where(
-            TABLE.c.is_suggested,
-            _OTHER.c.officer_id == TABLE.c.officer_id,
-            _OTHER.c.occurred_on == TABLE.c.occurred_on,
-            _OTHER.c.beneficiary_ids.overlap(TABLE.c.beneficiary_ids),
-            _OTHER.c.origin_id.is_(None),
-            _OTHER.c.deleted_at.is_(None),
-        )
-        .order_by(_OTHER.c.created_at, _OTHER.c.id)
-        .limit(literal_column("1"))
-        .scalar_subquery()
     )
     told = func.json_build_object(
         literal_column("'kind'"),
@@ -50,7 +55,7 @@ def _origin() -> ColumnElement[Any]:
         literal_column("'is_cancelled'"),
         and_(TABLE.c.origin_kind == literal_column("'referral'"), cancelled),
         literal_column("'logged_as'"),
-        by_hand,
+        LOGGED_AS,
     )
     return case((TABLE.c.origin_id.is_not(None), told))
 
@@ -87,6 +92,7 @@ ACTIVITIES = Resource(
         "counted": lambda value: value == COUNTED,
         "frozen_by": lambda value: TABLE.c.frozen_by == value,
         "report": reported.work(TABLE),
+        "left_out_of": reported.left_out(TABLE),
         "partner_type": reported.partner_type(TABLE),
         "has_result": lambda value: value == TABLE.c.result.is_not(None),
         "follow_up": reported.follow_up(TABLE),

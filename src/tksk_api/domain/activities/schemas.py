@@ -218,7 +218,8 @@ class FollowUpRead(Read):
 class OriginRead(Read):
     """The step of a record that suggested it; `id` is the visit's, the referral's or, of a letter, the application's.
 
-    `logged_as` may be the same work, logged by hand: link it there, or confirm that it is another.
+    `logged_as` may be the same work, logged by hand: link it there, or delete it once a report holds that entry, or
+    confirm that it is another. Until then it cannot be submitted.
     """
 
     kind: Literal["visit", "sktm_letter", "referral"]

@@ -13,9 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.reads import Reader, Stored
 from tksk_api.database.session import principal_of, scope_of
 from tksk_api.database.tables import Record, new_id, table_of
-from tksk_api.domain.activities.freezing import refuse_frozen, refuse_second_correction
+from tksk_api.domain.activities.freezing import (
+    lock_many,
+    refuse_corrected,
+    refuse_elsewhere,
+    refuse_frozen,
+    refuse_second_correction,
+)
 from tksk_api.domain.activities.models import Activity
-from tksk_api.domain.activities.reads import ACTIVITIES
+from tksk_api.domain.activities.reads import ACTIVITIES, LOGGED_AS, TABLE
 from tksk_api.domain.activities.rules import check_day, check_headcount, check_hours, check_source
 from tksk_api.domain.activities.schemas import (
     ActivityCreate,
@@ -157,7 +163,11 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Activity
     require_editable(row.status)
     refuse_null(patch, *_REQUIRED)
     changes = _columns(_nested(row, patched(patch)))
-    await _check(session, {**row.model_dump(), **changes}, changes.keys())
+    facts = {**row.model_dump(), **changes}
+    await _check(session, facts, changes.keys())
+    corrected = await _corrected(session, row)
+    if corrected is not None and changes.keys() & {"region_code", "occurred_on"}:
+        await refuse_elsewhere(session, corrected, facts["region_code"], facts["occurred_on"])
     await check_links(session, changes, row)
     for name, value in changes.items():
         setattr(row, name, value)
@@ -188,8 +198,9 @@ async def confirm(session: AsyncSession, key: UUID, version: int) -> Stored:
 async def link(session: AsyncSession, key: UUID, version: int, body: ActivityLink) -> Stored:
     """What was suggested was logged by hand before: that entry takes the links, and the suggestion is gone.
 
-    Answers with that entry. Raises permission_denied, transition_refused (either is no draft any more), frozen,
-    invalid_request (unknown_reference).
+    It may lie with the office already: what it says of the work stays. Answers with that entry. Raises
+    permission_denied, transition_refused (no suggestion any more), frozen, already_corrected, invalid_request
+    (unknown_reference).
     """
     row = await _load_own(session, key, version)
     if not row.is_suggested or body.activity_id == key:
@@ -198,7 +209,6 @@ async def link(session: AsyncSession, key: UUID, version: int, body: ActivityLin
     if not _is_own(session, logged):
         raise invalid("/activity_id", "unknown_reference")
     refuse_frozen(logged)
-    require_editable(logged.status)
     for name in suggestions.LINKS:
         setattr(logged, name, list(dict.fromkeys([*getattr(logged, name), *getattr(row, name)])))
     row.deleted_at = datetime.now(UTC)
@@ -208,12 +218,16 @@ async def link(session: AsyncSession, key: UUID, version: int, body: ActivityLin
 async def submit(session: AsyncSession, key: UUID, version: int | None) -> Stored:
     """The author hands it to the office; a correction takes the place of what it corrects from now on.
 
-    Raises permission_denied, transition_refused, stale_version, and invalid_request (unknown_reference) for an
-    attachment that was taken back meanwhile.
+    Raises permission_denied, transition_refused, stale_version, already_logged for a suggestion that may be an entry of
+    the officer's own, and invalid_request: unknown_reference for an attachment that was taken back meanwhile,
+    outside_report for a correction that left what is reported.
     """
     row = await _load_open(session, key, version)
     WORKFLOW.check("submit", row.status)
+    await _refuse_logged(session, row)
     corrected = await _corrected(session, row)
+    if corrected is not None:
+        await refuse_elsewhere(session, corrected, row.region_code or "", row.occurred_on)
     kept = corrected.attachment_ids if corrected else ()
     if errors := await attachments.link_errors(session, row.attachment_ids, row.beneficiary_ids, of=row.id, kept=kept):
         raise DomainError("invalid_request", errors=errors)
@@ -239,19 +253,21 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Activi
 
 
 async def accept(session: AsyncSession, key: UUID, version: int | None) -> Stored:
-    """The office takes it as done. Nobody accepts what they did or handed in, whatever their role is by now.
+    """The office takes it as done, also what a report holds: that counts as before. Nobody accepts what they did or
+    handed in, whatever their role is by now.
 
-    Raises permission_denied, transition_refused, frozen, stale_version.
+    Raises permission_denied, transition_refused, already_corrected, stale_version.
     """
     row = await load(session, Activity, key, version)
     if _is_own(session, row) or await _handed_in(session, row):
         raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_REVIEW} (others)")
-    refuse_frozen(row)
+    refuse_corrected(row)
     return await _step(session, row, "accept")
 
 
 async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
     """Submit many of one's own, each by itself. Raises invalid_request (duplicate_entry)."""
+    await lock_many(session, keys)
     return _results(
         "submitted", keys, await one_by_one(session, keys, lambda key: submit(session, key, None), language)
     )
@@ -259,6 +275,7 @@ async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Lan
 
 async def accept_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
     """Accept many, each by itself. Raises invalid_request (duplicate_entry)."""
+    await lock_many(session, keys)
     return _results("accepted", keys, await one_by_one(session, keys, lambda key: accept(session, key, None), language))
 
 
@@ -269,7 +286,7 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityR
     The reason stands in the history of what is corrected. Raises permission_denied, already_corrected,
     transition_refused for what no report holds, stale_version.
     """
-    row = await _load_own(session, key, version)
+    row = await _load_own(session, key, version, lock=True)
     await refuse_second_correction(session, row)
     if row.frozen_by is None:
         raise _refused(row)
@@ -336,19 +353,20 @@ async def _handed_in(session: AsyncSession, row: Activity) -> bool:
     return bool((await (await session.connection()).execute(select(submitted))).scalar())
 
 
-async def _load_own(session: AsyncSession, key: UUID, version: int | None) -> Activity:
-    """The caller's own, or of a district they hold or act in: what a report says and its correction, so that a month
-    can be put right whoever wrote it, and anything of an officer who works there no more.
+async def _load_own(session: AsyncSession, key: UUID, version: int | None, *, lock: bool = False) -> Activity:
+    """The caller's own, or of a district that they hold or act in or, as the regency's office, that nobody works in:
+    what a report says and its correction, so that a month can be put right whoever wrote it, and anything of an officer
+    who works there no more.
 
     Raises not_found, stale_version, permission_denied.
     """
-    row = await load(session, Activity, key, version)
+    row = await load(session, Activity, key, version, lock=lock)
     if not _is_own(session, row):
         asked = {"officer": row.officer_id, "district": row.district_code}
         answer = (await (await session.connection()).execute(_SUCCESSOR, asked)).one()
         said = row.frozen_by is not None or row.revises_id is not None
         if not answer.covers or (answer.works_here and not said):
-            raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_WRITE} (own)")
+            raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_CONTINUE} (own)")
     return row
 
 
@@ -356,6 +374,15 @@ async def _load_open(session: AsyncSession, key: UUID, version: int | None) -> A
     row = await _load_own(session, key, version)
     refuse_frozen(row)
     return row
+
+
+async def _refuse_logged(session: AsyncSession, row: Activity) -> None:
+    """What may be counted already is linked, confirmed or dismissed first. Raises already_logged."""
+    if row.is_suggested:
+        found = select(LOGGED_AS).select_from(TABLE).where(TABLE.c.id == row.id)
+        logged = (await (await session.connection()).execute(found)).scalar()
+        if logged is not None:
+            raise DomainError("already_logged", activity_id=logged)
 
 
 def _refused(row: Activity) -> DomainError:

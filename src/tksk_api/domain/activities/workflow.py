@@ -8,7 +8,7 @@ WORKFLOW = Workflow(
     entity="activities",
     states=("draft", "submitted", "returned", "accepted"),
     steps={
-        "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.ACTIVITY_WRITE),
+        "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.ACTIVITY_CONTINUE),
         "return": Step(frozenset({"submitted"}), "returned", Permission.ACTIVITY_REVIEW),
         "accept": Step(frozenset({"submitted"}), "accepted", Permission.ACTIVITY_REVIEW),
     },

@@ -13,7 +13,7 @@ _CALLER = literal_column("(SELECT nullif(current_setting('app.user', true), ''):
 # Of an office above the caller's regions or inside them; without a region it is the ministry's, for everybody.
 _SHARED_HERE = literal_column(
     "(activity_templates.officer_id IS NULL AND (activity_templates.region_code IS NULL OR EXISTS ("
-    "SELECT 1 FROM unnest((SELECT string_to_array(nullif(current_setting('app.regions', true), ''), ','))) AS mine (code)"
+    "SELECT 1 FROM unnest(string_to_array(nullif(current_setting('app.regions', true), ''), ',')) AS mine (code)"
     " WHERE mine.code = 'ID' OR starts_with(mine.code || '.', activity_templates.region_code || '.')"
     " OR starts_with(activity_templates.region_code || '.', mine.code || '.'))))",
     Boolean(),

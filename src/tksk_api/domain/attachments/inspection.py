@@ -1,5 +1,4 @@
-"""Looking into an uploaded file, in a process of its own: what it is, and a harmless copy of it; of a certificate's file,
-what it holds.
+"""Looking into an uploaded file, in a process of its own: what it is and a harmless copy, or what a keystore holds.
 
 Nothing here is imported by the server. `inspectors.py` starts this module with limits on memory, time and files, and
 hands it the open files over a socket, so that neither a name nor a copy of them ever lies in a folder.

@@ -174,6 +174,12 @@ _OPEN_WORK = """(
       FROM (SELECT 'sktm_application' AS kind, a.id, a.status FROM sktm_applications a
              WHERE (a.beneficiary_id = beneficiaries.id OR beneficiaries.id = ANY (a.dependants))
                AND a.status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')
+            UNION ALL SELECT 'sktm_letter', a.id, app.letter_status(l.revoked_at, l.superseded_at, l.issued_on,
+                                 l.valid_until, l.timezone, l.signature = 'wet' AND l.scan_received_at IS NULL)
+              FROM sktm_applications a JOIN sktm_letters l ON l.application_id = a.id
+             WHERE (a.beneficiary_id = beneficiaries.id OR beneficiaries.id = ANY (a.dependants))
+               AND l.revoked_at IS NULL AND l.superseded_at IS NULL
+               AND l.valid_until >= (now() AT TIME ZONE l.timezone)::date
             UNION ALL SELECT 'referral', r.id, r.status FROM referrals r
              WHERE r.beneficiary_id = beneficiaries.id AND r.status NOT IN ('rejected', 'cancelled', 'ended')
             UNION ALL SELECT 'visit', v.id, v.status FROM visits v

@@ -34,7 +34,7 @@ Categories = Annotated[
 
 MessageChannel = Annotated[
     Literal["whatsapp", "sms"],
-    Field(description="Set only when the person agreed to messages to `phone` (UU 27/2022 Pasal 20); null takes it back"),
+    Field(description="Set only when the person agreed to messages to `phone` (UU 27/2022 Pasal 20); null ends it"),
 ]
 
 
@@ -299,9 +299,12 @@ class DeathUndone(Body):
 
 
 class OpenWork(Read):
-    """Something under way for a person who died; whoever is responsible ends it."""
+    """Something under way for a person who died; whoever is responsible ends it.
 
-    kind: Literal["sktm_application", "referral", "visit", "ppks_assessment"]
+    A letter that names them and is in force (`sktm_letter`) is told by its application's `id`, to be revoked there.
+    """
+
+    kind: Literal["sktm_application", "sktm_letter", "referral", "visit", "ppks_assessment"]
     id: UUID
     status: str
 

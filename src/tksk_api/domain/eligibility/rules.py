@@ -48,6 +48,9 @@ class Facts:
     answers: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
 
 
+_YES_NO: Mapping[Language, tuple[str, str]] = {"id": ("tidak", "ya"), "en": ("no", "yes")}  # by false, true
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a rule holds, does not hold or cannot be told; `question` is the one to answer, of eligibility_questions."""
@@ -64,6 +67,8 @@ class Reason:
         values = dict(self.values)
         if self.question is not None:
             values["question"] = label("eligibility_questions", self.question, language)
+        if "answer" in values:
+            values["answer"] = _YES_NO[language][bool(values["answer"])]
         for name, code_list in (("programs", "programs"), ("categories", "ppks_categories")):
             if name in values:
                 values[name] = ", ".join(label(code_list, code, language) for code in values[name])  # type: ignore[attr-defined]
@@ -83,7 +88,9 @@ def evaluate(rules: Sequence[Rule], facts: Facts, day: date) -> Advice:
     if facts.deceased_on is not None and facts.deceased_on <= day:
         return Advice("not_eligible", (Reason("deceased", "not_met", "Permensos 3/2026 Pasal 12"),))
     if not rules:
-        return Advice("needs_assessment", (Reason("no_rules", "unknown", "API §5"),))
+        return Advice(
+            "needs_assessment", (Reason("no_rules", "unknown", "Belum ada aturan tercatat / no rules on record"),)
+        )
     verdict, reasons = _all_of([_judge(rule, facts, day) for rule in rules])
     return Advice(_OUTCOMES[verdict], reasons)
 
@@ -239,7 +246,7 @@ def _answered(rule: Rule, facts: Facts, _day: date) -> Reason:
     if answer is None:
         return _reason(rule, "unknown", "answer_missing")
     fits = answer == rule["is"]
-    return _reason(rule, "met" if fits else "not_met", "answer_fits" if fits else "answer_against")
+    return _reason(rule, "met" if fits else "not_met", "answer_fits" if fits else "answer_against", answer=answer)
 
 
 TESTS: Mapping[str, Callable[[Rule, Facts, date], Reason]] = {
@@ -352,7 +359,13 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "Berdomisili di luar wilayah program ({regions}).",
         "Lives outside the programme's area ({regions}).",
     ),
-    "answer_fits": ("Sesuai ketentuan: {question}", "As demanded: {question}"),
-    "answer_against": ("Tidak sesuai ketentuan: {question}", "Not as demanded: {question}"),
+    "answer_fits": (
+        "Jawaban {answer} sesuai ketentuan: {question}",
+        "The answer {answer} is as demanded: {question}",
+    ),
+    "answer_against": (
+        "Jawaban {answer} tidak sesuai ketentuan: {question}",
+        "The answer {answer} is not as demanded: {question}",
+    ),
     "answer_missing": ("Cari tahu: {question}", "Find out: {question}"),
 }

@@ -56,7 +56,10 @@ class EligibilityRead(Read):
 
 
 class SimulationCreate(Body):
-    """Count who would qualify in a region, as of a day; with `rules` of one's own instead of those in force."""
+    """Count who would qualify in a region, as of a day; with `rules` of one's own instead of those in force.
+
+    Both are for those who may see the people counted; others count today, by the rules in force.
+    """
 
     region_code: RegionCode
     on: Day | None = None
@@ -64,7 +67,7 @@ class SimulationCreate(Body):
 
 
 class OutcomeCounts(Read):
-    """People by outcome. Null: too few to be told to somebody who may not see them."""
+    """People by outcome, in steps where `suppressed_below` says so."""
 
     eligible: int | None
     not_eligible: int | None
@@ -86,7 +89,11 @@ class RegionCounts(OutcomeCounts):
 
 
 class SimulationResult(Read):
-    """The `result` of a job of the kind simulate_program. It names nobody."""
+    """The `result` of a job of the kind simulate_program. It names nobody.
+
+    With `suppressed_below` every number is rounded down to a multiple of it, 0 is anything below it, and reasons and
+    regions of fewer people are left out. Rounded numbers need not add up.
+    """
 
     kind: Literal["simulate_program"]
     program: str

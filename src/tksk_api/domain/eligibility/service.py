@@ -70,7 +70,7 @@ async def documents_for(
 
 def not_running_advice(why: tuple[str, str] | None) -> Advice:
     """Nobody is eligible for what does not run; whoever was then, has to be looked at under its successor."""
-    code, source = why or ("program_ended", "API §5")
+    code, source = why or ("program_ended", "Tidak ada aturan yang berlaku / no rules in force")
     return Advice("not_eligible", (Reason(code, "not_met", source),))
 
 

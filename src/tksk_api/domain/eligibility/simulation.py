@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
-from tksk_api.domain.eligibility import suppression
 from tksk_api.domain.eligibility.facts import count_people, people_of
 from tksk_api.domain.eligibility.rules import Advice, Facts, evaluate
 from tksk_api.domain.eligibility.schemas import SimulationCreate
 from tksk_api.domain.eligibility.service import not_running_advice
+from tksk_api.domain.eligibility.suppression import SMALLEST, in_steps
 from tksk_api.domain.jobs.models import Job
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.jobs.worker import Progress
@@ -36,7 +36,11 @@ _CHILD = {2: 5, 5: 8, 8: 13, 13: 13}
 async def start(session: AsyncSession, code: str, body: SimulationCreate) -> Stored:
     """Ask for a simulation over a region of the caller's.
 
-    Raises not_found (no such programme, or the region lies outside), invalid_request (unknown_region, unknown_code).
+    Whoever may not see the people counted is told counts in steps, of today, by the rules in force: whom a count of
+    one's own choice leaves out can be worked out from the next one.
+
+    Raises not_found (no such programme, or the region lies outside), invalid_request (unknown_region, unknown_code) and
+    permission_denied (rules or a day of one's own, without the right to see people).
     """
     if await session.get(Program, code) is None:
         raise not_found()
@@ -45,12 +49,17 @@ async def start(session: AsyncSession, code: str, body: SimulationCreate) -> Sto
     errors = unknown_codes(given.get("rules", []), "/rules")
     if errors:
         raise DomainError("invalid_request", errors=errors)
-    day = body.on or await today_in(session, body.region_code)
+    today = await today_in(session, body.region_code)
+    day = body.on or today
+    sees = holds(session, Permission.BENEFICIARY_READ)
+    chosen = "rules" if body.rules is not None else "on" if day != today else None
+    if chosen is not None and not sees:
+        raise DomainError("permission_denied", permission=f"{Permission.BENEFICIARY_READ} ({chosen})")
     parameters = {
         "program": code,
         "on": day.isoformat(),
         "rules": given.get("rules"),
-        "suppressed_below": None if holds(session, Permission.BENEFICIARY_READ) else suppression.SMALLEST,
+        "suppressed_below": None if sees else SMALLEST,
     }
     return await enqueue(session, KIND, body.region_code, parameters)
 
@@ -78,8 +87,8 @@ async def step(session: AsyncSession, job: Job) -> Progress:
         "reasons": [[*key, count] for key, count in reasons.items()],
     }
     if seen == PAGE:
-        return Progress(checkpoint, done, max(total, done))
-    return Progress({}, done, done, _result(job, wanted, regions, reasons))
+        return Progress(checkpoint, done, max(_told(wanted, total), done))
+    return Progress({}, _told(wanted, done), _told(wanted, done), _result(job, wanted, regions, reasons))
 
 
 class _Judges:
@@ -107,35 +116,37 @@ class _Judges:
         return self._not_running
 
 
+def _told(wanted: Mapping[str, Any], count: int) -> int:
+    """A count as whoever asked is told it."""
+    return count if wanted["suppressed_below"] is None else in_steps(count)
+
+
 def _result(
     job: Job, wanted: Mapping[str, Any], regions: Mapping[str, Mapping[str, int]], reasons: Mapping[Any, int]
 ) -> dict[str, Any]:
-    table = {code: {name: regions[code].get(name, 0) for name in _OUTCOMES} for code in sorted(regions)}
-    outcomes = {name: sum(row[name] for row in table.values()) for name in _OUTCOMES}
-    smallest = wanted["suppressed_below"]
-    told: dict[str, int | None] = dict(outcomes)
-    rows: Mapping[str, Mapping[str, int | None]] = table
-    if smallest is not None:
-        told, rows = suppression.cells(outcomes), suppression.rows(table)
+    def told(counts: Mapping[str, int]) -> dict[str, int]:
+        return {name: _told(wanted, counts.get(name, 0)) for name in _OUTCOMES}
+
+    everywhere = {name: sum(counts.get(name, 0) for counts in regions.values()) for name in _OUTCOMES}
     return {
         "kind": KIND,
         "program": wanted["program"],
         "on": wanted["on"],
         "region_code": job.region_code,
-        "people": sum(outcomes.values()),
-        "outcomes": told,
+        "people": _told(wanted, sum(everywhere.values())),
+        "outcomes": told(everywhere),
+        # A reason or a region that is named has somebody, and in steps so many that it may be named.
         "reasons": [
-            {
-                "outcome": outcome,
-                "code": code,
-                "question": question,
-                "source": source,
-                "people": None if smallest is not None and (count < smallest or told[outcome] is None) else count,
-            }
+            {"outcome": outcome, "code": code, "question": question, "source": source, "people": _told(wanted, count)}
             for (outcome, code, question, source), count in sorted(
-                reasons.items(), key=lambda item: (-item[1], str(item[0]))
+                reasons.items(), key=lambda item: (-_told(wanted, item[1]), str(item[0]))
             )
+            if _told(wanted, count)
         ],
-        "regions": [{"region_code": code, **row} for code, row in rows.items()],
-        "suppressed_below": smallest,
+        "regions": [
+            {"region_code": code, **told(regions[code])}
+            for code in sorted(regions)
+            if _told(wanted, sum(regions[code].values()))
+        ],
+        "suppressed_below": wanted["suppressed_below"],
     }

@@ -10,11 +10,11 @@ import binascii
 import hashlib
 import hmac
 import json
-import smtplib
-import ssl
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime
 from pathlib import Path
@@ -23,12 +23,16 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import httpx
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPRecipientsRefused, SMTPTimeoutError
 
 from tksk_api.domain.notifications.schemas import Outside
 from tksk_api.settings import Settings
 
 TIMEOUT_SECONDS = 10.0
 _PHONES: tuple[Outside, ...] = ("whatsapp", "sms")
+_NEVER_TAKEN = 422
+_GOODBYE_SECONDS = 1.0
+_FILES_KEPT = timedelta(days=3)  # as long as a message may be late
 _TLS_PORT, _SUBMISSION_PORT = 465, 587
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -80,6 +84,16 @@ class FileGateway:
         draft.write_text(json.dumps(_content(message), ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(self.folder / "new" / draft.name)
 
+    async def tidy(self) -> None:
+        """Remove what nobody collected in time: no erasure reaches a file."""
+        await asyncio.to_thread(self._remove, time.time() - _FILES_KEPT.total_seconds())
+
+    def _remove(self, before: float) -> None:
+        for file in self.folder.glob("*/*.json"):
+            with suppress(FileNotFoundError):  # collected meanwhile
+                if file.stat().st_mtime < before:
+                    file.unlink()
+
 
 @dataclass(frozen=True)
 class SmtpGateway:
@@ -89,48 +103,72 @@ class SmtpGateway:
     sender: str
 
     async def send(self, message: Outgoing) -> None:
-        try:
-            await asyncio.to_thread(self._deliver, message)
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            raise GatewayError("recipient_refused", is_final=all(code >= 500 for code in codes)) from None
-        except smtplib.SMTPNotSupportedError:
-            raise GatewayError("no_starttls") from None
-        except smtplib.SMTPAuthenticationError:
-            raise GatewayError("not_admitted") from None
-        except (OSError, smtplib.SMTPException) as error:  # the text of either may hold the address
-            raise GatewayError(type(error).__name__) from None
-
-    def _deliver(self, message: Outgoing) -> None:
         where = urlsplit(self.url)
-        host, context = where.hostname or "", ssl.create_default_context()
-        if where.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, where.port or _TLS_PORT, timeout=TIMEOUT_SECONDS, context=context
-            )
-        else:
-            server = smtplib.SMTP(host, where.port or _SUBMISSION_PORT, timeout=TIMEOUT_SECONDS)
-        with server:
-            if where.scheme == "smtp" and (host not in _LOOPBACK or server.has_extn("starttls")):
-                server.starttls(context=context)
-            if where.username:
-                server.login(unquote(where.username), unquote(where.password or ""))
-            server.send_message(self._mail(message))
+        host, is_tls = where.hostname or "", where.scheme == "smtps"
+        server = SMTP(
+            hostname=host,
+            port=where.port or (_TLS_PORT if is_tls else _SUBMISSION_PORT),
+            use_tls=is_tls,
+            start_tls=False,
+            local_hostname=self._domain,  # asking for this machine's own name may take a resolver's patience
+            timeout=TIMEOUT_SECONDS,
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):  # the whole dialogue: a server may drip
+                await server.connect()
+                if not is_tls and host not in _LOOPBACK:
+                    await _protect(server)
+                if where.username:
+                    await server.login(unquote(where.username), unquote(where.password or ""))
+                await server.send_message(self._mail(message))
+            # It is taken; how the server says goodbye changes nothing any more.
+            with suppress(SMTPException):
+                await server.quit(timeout=_GOODBYE_SECONDS)
+        except SMTPRecipientsRefused as error:
+            is_final = all(_never(refused.code, refused.message) for refused in error.recipients)
+            raise GatewayError("recipient_refused", is_final=is_final) from None
+        except SMTPAuthenticationError:
+            raise GatewayError("not_admitted") from None
+        except TimeoutError:
+            raise GatewayError("timeout") from None
+        except (OSError, SMTPException) as error:  # the text of either may hold the address
+            raise GatewayError(type(error).__name__) from None
+        finally:
+            server.close()
+
+    @property
+    def _domain(self) -> str:
+        return self.sender.rpartition("@")[2]
 
     def _mail(self, message: Outgoing) -> EmailMessage:
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = self.sender, message.address, message.title
         mail["Date"] = format_datetime(localtime())
-        mail["Message-ID"] = f"<{message.id}@{self.sender.rpartition('@')[2]}>"
+        mail["Message-ID"] = f"<{message.id}@{self._domain}>"
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer from a holiday
         mail.set_content(message.body + "\n")
         return mail
+
+
+async def _protect(server: SMTP) -> None:
+    try:
+        await server.starttls()
+    except SMTPTimeoutError:
+        raise
+    except SMTPException:
+        raise GatewayError("no_starttls") from None
+
+
+def _never(code: int, said: str) -> bool:
+    """Whether it is the address that is refused; 5.7 (RFC 3463) is what this server may send, and can be mended."""
+    return code >= 500 and not said.startswith("5.7.")
 
 
 @dataclass(frozen=True)
 class HttpGateway:
     """A provider of WhatsApp or SMS, or an adapter to one: POST of a small JSON, signed as Standard Webhooks 1.0.0.
 
+    422 says that this message will never be taken; any other refusal may be of the configuration, and is tried again.
     It goes to the one address of the configuration; a redirect is an error, so no answer leads elsewhere.
     """
 
@@ -152,7 +190,7 @@ class HttpGateway:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GatewayError(type(error).__name__) from None
         if not 200 <= status < 300:
-            raise GatewayError(f"status_{status}", is_final=status in (400, 404, 410, 413, 422))
+            raise GatewayError(f"status_{status}", is_final=status == _NEVER_TAKEN)
 
 
 def signed(secret: str, key: str, at: int, body: bytes) -> dict[str, str]:

@@ -100,7 +100,8 @@ class InboxEntry(Table, table=True):
 class Message(Table, table=True):
     """What is to leave by a gateway, to a user or, without one, to the person the notification is about.
 
-    It holds no address: that is looked up when it is sent. `due_at` is the next attempt, or while a server has it
+    The address is looked up when it is sent; `address` is one the user had before and is told at that it was changed,
+    kept until that was sent. `due_at` is the next attempt, or while a server has it
     (`claimed_at`) the end of its lease.
     """
 
@@ -127,6 +128,7 @@ class Message(Table, table=True):
     notification_id: UUID = Field(sa_type=PgUuid, foreign_key="notifications.id", ondelete="CASCADE")
     user_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="users.id")
     channel: str = Field(sa_type=Text)
+    address: str | None = Field(default=None, sa_type=Text)
     state: str = Field(default="waiting", sa_type=Text, sa_column_kwargs={"server_default": text("'waiting'")})
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     due_at: datetime = moment(sa_column_kwargs=_NOW)

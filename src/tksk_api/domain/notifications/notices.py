@@ -32,10 +32,11 @@ FIELDS = frozenset({"first_name", "case_number", "office", "program", "due_on"})
 class Notice:
     """Who is told when `action` happens to a row of the table `entity`, and by which text of templates.toml.
 
-    `state` narrows it to a step that ends there, or to the row's situation (`app.situation`). Recipients: `creator` of the row; `role:<role>` around it;
-    `next_signatory` by the policy of the application; `agency` it is addressed to; `presenters`, agencies that had the
-    letter; `holder`, the user it is about; `below:<role>`, of a region and all below it; `applicant`, the person, by
-    telephone and only with their consent. Of two rows that name somebody for one event, the first one tells them.
+    `state` narrows it to a step that ends there, or to the row's situation (`app.situation`). Recipients: `creator` of
+    the row; `role:<role>` around it; `next_signatory` by the policy of the application; `agency` it is addressed to;
+    `presenters`, agencies that had the letter; `holder`, the user it is about; `below:<role>`, of a region and all
+    below it; `applicant`, the person, by telephone and only with their consent. Of two rows that name somebody for one
+    event, the first one tells them.
     """
 
     entity: str
@@ -60,6 +61,7 @@ class Template:
 _SKTM, _REFERRALS, _CERTIFICATES = "sktm_applications", "referrals", "office_certificates"
 _OFFICER, _CLERK = "role:tksk", "role:village_clerk"
 _OURS = ("creator", _OFFICER)
+_ENDS = "certificate_expiring"
 
 NOTICES: tuple[Notice, ...] = (
     Notice(_SKTM, "submit", (_CLERK, _OFFICER), "sktm_submitted", "task"),
@@ -68,8 +70,12 @@ NOTICES: tuple[Notice, ...] = (
     Notice(_SKTM, "check", ("next_signatory",), "sktm_checked_to_sign", "task", state="to_sign"),
     Notice(_SKTM, "verify", ("next_signatory",), "sktm_to_sign", "task"),
     Notice(_SKTM, "sign", ("next_signatory",), "sktm_to_sign", "task", state="signing"),
-    Notice(_SKTM, "sign", ("creator", _CLERK), "sktm_issued", "outcome", state="issued"),
-    Notice(_SKTM, "sign", ("applicant",), "applicant_issued", "outcome", state="issued"),
+    Notice(_SKTM, "sign", ("creator", _CLERK), "sktm_issued", "outcome", state="to_collect"),
+    Notice(_SKTM, "sign", ("applicant",), "applicant_issued", "outcome", state="to_collect"),
+    # Signed by hand: whoever applied is told when the signed paper is there.
+    Notice(_SKTM, "sign", ("creator", _CLERK), "sktm_to_scan", "task", state="to_scan"),
+    Notice(_SKTM, "signed-scan", ("creator", _CLERK), "sktm_issued", "outcome", state="to_collect"),
+    Notice(_SKTM, "signed-scan", ("applicant",), "applicant_issued", "outcome", state="to_collect"),
     Notice(_SKTM, "reject", ("creator", _CLERK), "sktm_rejected", "outcome"),
     Notice(_SKTM, "cancel", ("creator", _CLERK), "sktm_cancelled", "outcome"),
     Notice(_SKTM, "revoke", ("creator", _CLERK, _OFFICER), "sktm_revoked", "outcome"),
@@ -99,15 +105,14 @@ NOTICES: tuple[Notice, ...] = (
     Notice("reports", "due", (_OFFICER,), "report_due", "deadline"),
     Notice("reports", "overdue", (_OFFICER,), "report_overdue", "deadline"),
     Notice("reports", "districts_missing", ("role:regency_office",), "reports_missing", "deadline"),
-    Notice(_CERTIFICATES, "expiring", ("role:regency_office",), "certificate_expiring", "deadline", "below_province"),
+    Notice(_CERTIFICATES, "expiring", ("role:regency_office",), _ENDS, "deadline", state="below_province"),
     # A province's is the administrator's to renew, and seals where a regency has none of its own.
-    Notice(
-        _CERTIFICATES, "expiring", ("role:admin", "below:regency_office"), "certificate_expiring", "deadline", "of_province"
-    ),
+    Notice(_CERTIFICATES, "expiring", ("role:admin", "below:regency_office"), _ENDS, "deadline", state="of_province"),
     Notice("assignments", "begin", ("holder",), "assignment_begins", "account"),
     Notice("assignments", "end", ("holder",), "assignment_ends", "account"),
     Notice("users", "reset_password", ("holder",), "password_reset", "account"),
     Notice("users", "reset_otp", ("holder",), "otp_reset", "account"),
+    Notice("notification_settings", "change", ("holder",), "addresses_changed", "account"),
     Notice("program_versions", "change", ("below:tksk", "below:regency_office"), "program_changed", "program"),
 )
 

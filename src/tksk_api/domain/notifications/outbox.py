@@ -21,7 +21,7 @@ from tksk_api.database.rounds import in_rounds
 from tksk_api.database.session import enter_system
 from tksk_api.database.tables import table_of
 from tksk_api.domain.history.access import record_access
-from tksk_api.domain.notifications.gateways import TIMEOUT_SECONDS, Gateway, GatewayError, Outgoing
+from tksk_api.domain.notifications.gateways import TIMEOUT_SECONDS, FileGateway, Gateway, GatewayError, Outgoing
 from tksk_api.domain.notifications.models import Message
 from tksk_api.domain.notifications.schemas import Outside
 from tksk_api.telemetry import log
@@ -65,10 +65,15 @@ async def sending(
         while await send_round(sessions, gateways, per_day, counted) == _AT_ONCE:
             pass
 
+    async def tidy() -> None:
+        for gateway in set(gateways.values()):
+            if isinstance(gateway, FileGateway):
+                await gateway.tidy()
+
     if not seconds or not gateways:
         yield
         return
-    async with in_rounds(work, seconds, "messages_not_sent"):
+    async with in_rounds(work, seconds, "messages_not_sent"), in_rounds(tidy, 3600, "messages_not_tidied"):
         yield
 
 
@@ -114,7 +119,7 @@ async def _note(sessions: Sessions, row: Any, failure: GatewayError | None) -> s
     async with enter_system(sessions, "send_messages") as session:
         connection = await session.connection()
         if failure is None:
-            await connection.execute(mine.values(state="sent", sent_at=func.now(), error=None))
+            await connection.execute(mine.values(state="sent", sent_at=func.now(), error=None, address=None))
             if row.person_id is not None:
                 await record_access(session, [row.person_id], purpose="service", action="send", object_id=row.id)
             return "sent"
@@ -150,7 +155,7 @@ async def _tell(sessions: Sessions, purpose: str, statement: TextClause, **wante
         async with enter_system(sessions, purpose) as session:
             asked = {**wanted, "after": after, "most": _EVENTS_AT_ONCE}
             found = (await (await session.connection()).execute(statement, asked)).all()
-        told += sum(row.told for row in found)
+        told += sum(1 for row in found if row.told)
         if len(found) < _EVENTS_AT_ONCE:
             return told
         after = found[-1].place

@@ -12,14 +12,20 @@ from tksk_api.database.tables import AddressedToAgency, Record, RegionScoped, mo
 
 
 class Presentation(Record, RegionScoped, AddressedToAgency, table=True):
-    """One agency, one letter, one day, one outcome. `region_code` is the letter's: its officers see the row.
+    """One agency, one letter, one day, one outcome for one programme.
 
-    The agency sees its own rows by `submitted_at`, as it sees the referrals sent to it; here it is when it told us.
+    `region_code` is the letter's: its officers see the row. The agency sees its own rows by `submitted_at`, as it sees
+    the referrals sent to it; here it is when it told us.
     """
 
     __tablename__ = "presentations"
     __table_args__ = (
-        sa.Index("uq_presentations_daily", "letter_id", "agency_id", "presented_on", "outcome", unique=True),
+        sa.Index(
+            "uq_presentations_daily",
+            *("letter_id", "agency_id", "presented_on", "outcome", "program"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
         sa.Index("ix_presentations_application_id", "application_id", "created_at", "id"),
         sa.Index("ix_presentations_beneficiary_id", "beneficiary_id"),
         sa.Index("ix_presentations_agency_id", "agency_id", "created_at", "id"),

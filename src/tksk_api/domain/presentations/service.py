@@ -12,7 +12,7 @@ from tksk_api.domain.presentations.models import Presentation
 from tksk_api.domain.presentations.reads import RECEIPTS
 from tksk_api.domain.presentations.schemas import PresentationCreate
 from tksk_api.domain.programs.service import require_known
-from tksk_api.domain.records import create_once
+from tksk_api.domain.records import create_once, created_before
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.permissions import Permission
 
@@ -20,7 +20,8 @@ _LETTER = text("SELECT * FROM app.letter_to_present(:token)")
 
 
 async def create(session: AsyncSession, token: str, body: PresentationCreate) -> Stored:
-    """Record what the caller's agency did with a letter: once for each outcome and day, however often it is sent.
+    """Record what the caller's agency did with a letter: once for each outcome, programme and day, however often it is
+    sent; one letter may serve for several programmes on one day.
 
     A letter out of force is recorded too, with its status; one that lay elsewhere before is flagged, not refused.
     Raises permission_denied (the caller speaks for no agency), not_found (no such letter), invalid_request (a refusal
@@ -37,12 +38,17 @@ async def create(session: AsyncSession, token: str, body: PresentationCreate) ->
     letter: Any = (await connection.execute(_LETTER, {"token": token})).first()
     if letter is None:
         raise not_found()
+    # Before the day's own: an id that was used for other words is refused, not answered with those.
+    before = await created_before(session, RECEIPTS, body, Presentation, letter.letter_id)
+    if before is not None:
+        return before
     rows = table_of(Presentation).c
     same = select(rows.id).where(
         rows.letter_id == letter.letter_id,
         rows.agency_id == agency_id,
         rows.presented_on == letter.today,
         rows.outcome == body.outcome,
+        rows.program.is_not_distinct_from(body.program),
     )
     repeated = (await connection.execute(same)).scalar()
     if repeated is not None:

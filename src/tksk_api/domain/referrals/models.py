@@ -18,7 +18,7 @@ class Referral(Record, RegionScoped, AddressedToAgency, table=True):
     __tablename__ = "referrals"
     __table_args__ = (
         sa.Index("ix_referrals_beneficiary_id", "beneficiary_id", "created_at"),
-        sa.Index("ix_referrals_case_number", "case_number"),
+        sa.Index("uq_referrals_case_number", "case_number", unique=True),
         sa.Index("ix_referrals_agency_id", "agency_id", "created_at", "id"),
         {"info": {"addressed_to_agency": True}},
     )

@@ -62,8 +62,8 @@ REFERRALS = Resource(
         "within": lambda value: inside(TABLE.c.region_code, value),
         "drafted_from": lambda value: drafted_from(TABLE.c.region_code, TABLE.c.created_at, value),
         "drafted_until": lambda value: drafted_until(TABLE.c.region_code, TABLE.c.created_at, value),
-        "report": reported.inside(TABLE),
-        "reached": reported.reached(TABLE),
+        "report": reported.rows_of(TABLE),
+        "counted_as": reported.rows_under(TABLE),
     },
 )
 

@@ -147,6 +147,15 @@ async def require_region(session: AsyncSession, code: str, pointer: str, level: 
     return region
 
 
+def valid_within(rows: str, first: str, last: str) -> str:
+    """SQL: a region of the table or alias `rows` was one on some day from `first` to `last`. Those of the packaged
+    edition count as regions of the time before it too, of which it says nothing."""
+    return (
+        f"({rows}.valid_until IS NULL OR {rows}.valid_until > {first}) "
+        f"AND {rows}.valid_from <= greatest({last}, date '{VALID_FROM}')"
+    )
+
+
 async def chain(session: AsyncSession, code: str) -> dict[str, Region]:
     """The region and everything above it, by level."""
     prefixes = [code[:length] for length in (2, 5, 8, 13) if len(code) >= length]

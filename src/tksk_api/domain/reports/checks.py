@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.references.lists import LISTS
+from tksk_api.domain.reports.compiling import Compiled
 from tksk_api.domain.reports.content import ReportContent
 from tksk_api.domain.reports.models import Report
 from tksk_api.domain.reports.schemas import CheckItem, ReportCheck
@@ -26,15 +27,26 @@ SELECT count(*) FILTER (WHERE a.status = 'draft') AS drafts, count(*) FILTER (WH
 """)
 
 
-async def check(session: AsyncSession, row: Report, content: ReportContent, today: date) -> ReportCheck:
-    """All findings about the report as it would be submitted now, the blocking ones first."""
-    found = [*_general(row, today), *_of_recap(content)]
+async def check(
+    session: AsyncSession, row: Report, compiled: Compiled, content: ReportContent, today: date
+) -> ReportCheck:
+    """All findings about the report as it would be submitted now, the blocking ones first; `compiled` just now."""
+    found = [*_general(row, today), *_of_recap(content), *_since_submitted(row, compiled, content)]
     if content.children is None:
         found += [finding async for finding in _of_district(session, row, content, today)]
     items = [_item(*finding) for finding in found]
     order = [item.code for item in LISTS["report_checks"].items]
     items.sort(key=lambda item: order.index(item.code))
     return ReportCheck(ready=all(item.severity != "blocking" for item in items), items=items)
+
+
+def without_rows(found: ReportCheck) -> ReportCheck:
+    """For whoever may not see the rows of work: how often, and no lists of them."""
+    items = [
+        item.model_copy(update={"filter": None}) if item.filter and item.filter.startswith("/v1/activities") else item
+        for item in found.items
+    ]
+    return found.model_copy(update={"items": items})
 
 
 def _item(code: str, count: int | None, listed: str | None) -> CheckItem:
@@ -52,12 +64,27 @@ def _item(code: str, count: int | None, listed: str | None) -> CheckItem:
 
 
 def _general(row: Report, today: date) -> Iterator[Finding]:
-    if today < row.period_end:
-        yield "period_running", (row.period_end - today).days, None
+    if today <= row.period_end:  # what is done in the rest of the last day belongs to it too
+        yield "period_running", (row.period_end - today).days + 1, None
     if row.summary is None:
         yield "summary_missing", None, None
     if row.plan is None:
         yield "plan_missing", None, None
+
+
+def _since_submitted(row: Report, compiled: Compiled, content: ReportContent) -> Iterator[Finding]:
+    """What a report that was handed in does not say: a correction of it, or its return, takes that in."""
+    if row.status not in ("submitted", "accepted"):
+        return
+    if content.children is None:
+        late = len(set(compiled.activity_ids) - set(row.activity_ids))
+        if late:
+            yield "work_left_out", late, f"/v1/activities?{urlencode({'left_out_of': str(row.id)})}"
+        return
+    said = {child["region_code"]: child["revision"] for child in row.content["children"]["rows"]}
+    stale = sum(said.get(child.region_code) != child.revision for child in content.children.rows)
+    if stale:
+        yield "recap_outdated", stale, None
 
 
 def _of_recap(content: ReportContent) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ from tksk_api.domain.reports.content import (
     VisitRow,
     Work,
 )
-from tksk_api.domain.reports.numbers import Numbers
+from tksk_api.domain.reports.numbers import Numbers, key
 
 _PEOPLE = ", ".join(
     f"coalesce(sum((m.headcount ->> '{name}')::integer), 0)::integer AS {name}" for name in Headcount.model_fields
@@ -47,11 +47,11 @@ _SECTIONS: Mapping[str, str] = {
         SELECT p.* FROM served s CROSS JOIN referred r
          CROSS JOIN LATERAL app.report_ppks(:district, :first, :last, s.ids, r.ids) p ORDER BY p.category""",
     "sktm": """
-        SELECT s.key, s.state, s.count FROM steps s WHERE s.entity = 'sktm_applications' ORDER BY 1, 2""",
+        SELECT s.key, s.state, s.ids FROM steps s WHERE s.entity = 'sktm_applications' ORDER BY 1, 2""",
     "referrals": """
-        SELECT s.key, s.state, s.count FROM steps s WHERE s.entity = 'referrals' ORDER BY 1, 2""",
+        SELECT s.key, s.state, s.ids FROM steps s WHERE s.entity = 'referrals' ORDER BY 1, 2""",
     "visits": """
-        SELECT v.outcome, count(*) AS count FROM visits v
+        SELECT v.outcome, array_agg(v.id) AS ids FROM visits v
          WHERE v.district_code = :district AND v.status = 'completed' AND v.visited_on BETWEEN :first AND :last
          GROUP BY 1 ORDER BY 1""",
     "partners": """
@@ -113,13 +113,14 @@ SELECT json_build_object(
 
 @dataclass(frozen=True)
 class Compiled:
-    """Sections of a report, and the rows they count."""
+    """Sections of a report, and the rows they count; `counted` by table and key, of a district alone."""
 
     sections: Mapping[str, Any]
     officer_ids: list[UUID]
     activity_ids: list[UUID]
     source_ids: list[UUID]
     district_codes: list[str]
+    counted: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
 
 async def compile_district(  # noqa: PLR0917 - of which district, when, by which clock
@@ -148,17 +149,17 @@ async def compile_district(  # noqa: PLR0917 - of which district, when, by which
         "work": _work(found, numbers),
         "ppks": _ppks(found["ppks"], numbers),
         "sktm": tuple(
-            SktmRow(purpose=r["key"], state=r["state"], applications=numbers.sktm(r["count"], r["key"], r["state"]))
+            SktmRow(purpose=r["key"], state=r["state"], applications=numbers.sktm(len(r["ids"]), r["key"], r["state"]))
             for r in found["sktm"]
         ),
         "referrals": tuple(
             ReferralRow(
-                program=r["key"], state=r["state"], referrals=numbers.referrals(r["count"], r["key"], r["state"])
+                program=r["key"], state=r["state"], referrals=numbers.referrals(len(r["ids"]), r["key"], r["state"])
             )
             for r in found["referrals"]
         ),
         "visits": tuple(
-            VisitRow(outcome=r["outcome"], visits=numbers.visits(r["count"], r["outcome"])) for r in found["visits"]
+            VisitRow(outcome=r["outcome"], visits=numbers.visits(len(r["ids"]), r["outcome"])) for r in found["visits"]
         ),
         "partners": partner_rows(found["partners"], numbers),
         "obstacles": tuple(Obstacle.model_validate(row) for row in found["obstacles"]),
@@ -167,9 +168,18 @@ async def compile_district(  # noqa: PLR0917 - of which district, when, by which
         "children": None,
     }
     officers = [UUID(row["user_id"]) for row in (*found["assignments"], *found["others"])]
-    return Compiled(
-        sections, list(dict.fromkeys(officers)), [UUID(key) for key in found["activity_ids"]], [], [district]
-    )
+    work = [UUID(activity) for activity in found["activity_ids"]]
+    return Compiled(sections, list(dict.fromkeys(officers)), work, [], [district], _rows(found))
+
+
+def _rows(found: Mapping[str, Any]) -> Mapping[str, Mapping[str, list[str]]]:
+    """The rows behind every number that is not of activities, under the keys that Numbers asks for them by."""
+    return {
+        "ppks_assessments": {key(r["category"], r["event"], r["sex"]): r["ids"] for r in found["ppks"]},
+        "sktm_applications": {key(r["key"], r["state"]): r["ids"] for r in found["sktm"]},
+        "referrals": {key(r["key"], r["state"]): r["ids"] for r in found["referrals"]},
+        "visits": {r["outcome"]: r["ids"] for r in found["visits"]},
+    }
 
 
 def _identity(found: Mapping[str, Any], first: date, last: date) -> Identity:
@@ -234,12 +244,12 @@ def _work(found: Mapping[str, Any], numbers: Numbers) -> Work:
 
 
 def _ppks(rows: list[Mapping[str, Any]], numbers: Numbers) -> tuple[PpksRow, ...]:
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    found: dict[str, dict[tuple[str, str], int]] = {}
     for row in rows:
-        found.setdefault(row["category"], {})[row["sex"]] = row
+        found.setdefault(row["category"], {})[row["event"], row["sex"]] = len(row["ids"])
 
     def counts(category: str, event: str) -> Any:
-        each = [found[category].get(sex, {}).get(event, 0) for sex in ("male", "female", "none")]
+        each = [found[category].get((event, sex), 0) for sex in ("male", "female", "none")]
         return numbers.by_sex(category, event, *each)
 
     return tuple(

@@ -31,13 +31,13 @@ class Section(BaseModel):
 
 
 class Number(Section):
-    """A count of rows, and the list that shows exactly those, as path and query.
+    """A count of rows, and the list that shows exactly those, as path and query; null for whoever may not open it.
 
     In a recap the rows are those of the accepted reports it was built from.
     """
 
     count: int
-    filter: str
+    filter: str | None
 
 
 class Headcount(Section):

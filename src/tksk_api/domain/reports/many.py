@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.jobs.models import Job
 from tksk_api.domain.jobs.worker import Progress
+from tksk_api.domain.regions.service import valid_within
 from tksk_api.domain.reports.rules import last_day
 from tksk_api.domain.reports.service import obtain
 
 PAGE = 10
-_DISTRICTS = text("""
+_DISTRICTS = text(f"""
 SELECT g.code,
        EXISTS (SELECT 1 FROM assignments s WHERE s.region_code = g.code AND s.kind IN ('holder', 'acting')
                   AND s.during && daterange(CAST(:first AS date), CAST(:last AS date), '[]'))
@@ -21,7 +22,7 @@ SELECT g.code,
                          AND u.disabled_at IS NULL) AS is_held,
        count(*) OVER () AS left_over
   FROM regions g
- WHERE g.level = 'district' AND g.valid_until IS NULL AND g.code > :after
+ WHERE g.level = 'district' AND {valid_within("g", "CAST(:first AS date)", "CAST(:last AS date)")} AND g.code > :after
    AND g.code > :region || '.' AND g.code < :region || '/'
  ORDER BY g.code LIMIT :page
 """)

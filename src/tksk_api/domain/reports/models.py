@@ -10,15 +10,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlmodel import Field
 
-from tksk_api.database.tables import Record, RegionScoped, json_list, moment, text_array, uuid_array
+from tksk_api.database.tables import Record, RegionScoped, json_list, json_object, moment, text_array, uuid_array
 
 
 class Report(Record, RegionScoped, table=True):
     """The report of one region for one period, as it stands now; the nation's has no region.
 
     `content` is what was compiled last, and once submitted the snapshot. `is_late` is decided by the first submission.
-    `activity_ids` are the rows that a district's numbers count, `source_ids` the districts' revisions that a recap sums
-    up, `district_codes` the districts in it.
+    `author_ids` wrote in it or submitted it. `activity_ids` are the work that a district's numbers count, `counted` the
+    rows of other lists by list and key (see Numbers), `source_ids` the districts' revisions that a recap sums up,
+    `district_codes` the districts in it.
     """
 
     __tablename__ = "reports"
@@ -51,10 +52,12 @@ class Report(Record, RegionScoped, table=True):
     remarks: list[dict[str, str]] = json_list()
     content: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"nullable": False})
     compiled_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    author_ids: list[UUID] = uuid_array()
     officer_ids: list[UUID] = uuid_array()
     activity_ids: list[UUID] = uuid_array()
     source_ids: list[UUID] = uuid_array()
     district_codes: list[str] = text_array()
+    counted: dict[str, dict[str, list[str]]] = json_object()
 
 
 class ReportRevision(Record, RegionScoped, table=True):
@@ -96,3 +99,4 @@ class ReportRevision(Record, RegionScoped, table=True):
     activity_ids: list[UUID] = uuid_array()
     source_ids: list[UUID] = uuid_array()
     district_codes: list[str] = text_array()
+    counted: dict[str, dict[str, list[str]]] = json_object()

@@ -1,14 +1,20 @@
 """Every number of a report with the list that shows its rows.
 
-The lists take `report`, the id of a report or of one of its revisions, which stands for its districts, its period and,
-of activities, the very rows; domain/reported.py says what each of them then shows.
+The lists take `report`, the id of a report or of one of its revisions, which stands for the very rows. Of activities
+one asks for some of them by their own filters; of everything else by the key they were counted under (`counted_as`),
+for what a row says of itself may change. domain/reported.py says what each of them then shows.
 """
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
-from tksk_api.domain.reports.content import SENSITIVE, BySex, Number
+from tksk_api.domain.reports.content import BySex, Number
+
+
+def key(*parts: str) -> str:
+    """What rows are counted under."""
+    return ".".join(parts)
 
 
 @dataclass(frozen=True)
@@ -23,24 +29,23 @@ class Numbers:
 
     def by_sex(self, category: str, event: str, male: int, female: int, groups: int) -> BySex:
         """Assessments of one category that something happened to: new, served, referred or closed."""
-        which = {"sensitive": "true"} if category == SENSITIVE else {"category": category, "sensitive": "false"}
 
         def number(count: int, sex: str) -> Number:
-            return self._number(count, "ppks-assessments", event=event, **which, sex=sex)
+            return self._number(count, "ppks-assessments", counted_as=key(category, event, sex))
 
         return BySex(male=number(male, "male"), female=number(female, "female"), groups=number(groups, "none"))
 
     def sktm(self, count: int, purpose: str, state: str) -> Number:
         """Applications for a purpose that reached a state."""
-        return self._number(count, "sktm-applications", purpose=purpose, reached=state)
+        return self._number(count, "sktm-applications", counted_as=key(purpose, state))
 
     def referrals(self, count: int, program: str, state: str) -> Number:
         """Referrals to a programme that reached a state."""
-        return self._number(count, "referrals", program=program, reached=state)
+        return self._number(count, "referrals", counted_as=key(program, state))
 
     def visits(self, count: int, outcome: str) -> Number:
         """Completed visits with an outcome."""
-        return self._number(count, "visits", outcome=outcome)
+        return self._number(count, "visits", counted_as=outcome)
 
     def partners(self, count: int, psks_type: str) -> Number:
         """Partners of a type that took part."""

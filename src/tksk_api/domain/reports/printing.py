@@ -13,7 +13,7 @@ from tksk_api.domain.attachments.models import Attachment
 from tksk_api.domain.attachments.service import DEFAULT_PURPOSE, content_of
 from tksk_api.domain.attachments.vault import Vault
 from tksk_api.domain.history.access import record_access
-from tksk_api.domain.regions.service import local_today
+from tksk_api.domain.regions.service import local_today, valid_within
 from tksk_api.domain.reports.content import Child, ReportContent, Standing
 from tksk_api.domain.reports.service import Document
 from tksk_api.domain.sktm_policies.service import logo_in_force
@@ -23,19 +23,20 @@ MOST_PHOTOS = 6  # one page
 PHOTO = "activity_photo"
 
 # The districts' revisions that a revision, or a draft, sums up, whatever the level of the recap.
-_DISTRICTS = text("""
+_DISTRICTS = text(f"""
 WITH summed AS (
-    SELECT coalesce(v.source_ids, r.source_ids) AS ids, r.region_code
+    SELECT coalesce(v.source_ids, r.source_ids) AS ids, r.region_code, r.period_start, r.period_end
       FROM reports r LEFT JOIN report_revisions v ON v.report_id = r.id AND v.number = :number WHERE r.id = :id
 ), found AS MATERIALIZED (
     SELECT s.region_code, s.number, s.is_late, s.content::json AS said
       FROM report_revisions s WHERE s.id IN (SELECT unnest(ids) FROM summed)
 )
 SELECT g.code, CASE p.kind WHEN 'kota' THEN 'Kota ' ELSE 'Kabupaten ' END || p.name AS regency, g.name,
-       f.number AS revision, f.is_late, (f.said #>> '{work,activities,count}')::integer AS activities,
-       ARRAY(SELECT o ->> 'full_name' FROM json_array_elements(f.said #> '{identity,officers}') o) AS officers
+       f.number AS revision, f.is_late, (f.said #>> '{{work,activities,count}}')::integer AS activities,
+       ARRAY(SELECT o ->> 'full_name' FROM json_array_elements(f.said #> '{{identity,officers}}') o) AS officers
   FROM summed CROSS JOIN regions g JOIN regions p ON p.code = g.parent_code LEFT JOIN found f ON f.region_code = g.code
- WHERE g.level = 'district' AND (g.valid_until IS NULL OR f.number IS NOT NULL)
+ WHERE g.level = 'district'
+   AND (f.number IS NOT NULL OR {valid_within("g", "summed.period_start", "summed.period_end")})
    AND (summed.region_code IS NULL OR g.code > summed.region_code || '.' AND g.code < summed.region_code || '/')
  ORDER BY g.code
 """)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Date,
     String,
@@ -26,8 +27,10 @@ from tksk_api.database.tables import table_of
 from tksk_api.domain.assignments.models import Assignment
 from tksk_api.domain.assignments.reads import OWN
 from tksk_api.domain.history.reads import transitions_of
+from tksk_api.domain.regions.dataset import VALID_FROM
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import inside
+from tksk_api.domain.reported import counts
 from tksk_api.domain.reports.models import Report, ReportRevision
 from tksk_api.domain.reports.schemas import MissingRead, ReportDetail, ReportRead, RevisionDetail, RevisionRead
 from tksk_api.domain.users.models import User
@@ -71,7 +74,27 @@ REPORTS = Resource(
     },
     sorts={"-created_at": NEWEST_FIRST, "-period_start": Sort(("period_start",))},
 )
-REPORT = Resource(schema=ReportDetail, table=TABLE, columns=_PLACE | _OFFICERS)
+# What came in, or was corrected, since a report was handed in; of a recap, what was accepted below it since. The table
+# by its whole name, for the report just made goes by that name too.
+_OUTDATED = literal_column(
+    f"""(reports.status IN ('submitted', 'accepted') AND CASE
+        WHEN reports.level = 'district' THEN EXISTS (
+            SELECT 1 FROM activities a
+             WHERE a.district_code = reports.region_code AND a.id <> ALL (reports.activity_ids)
+               AND a.occurred_on BETWEEN reports.period_start AND reports.period_end AND {counts("a")})
+        ELSE EXISTS (
+            SELECT 1
+              FROM jsonb_to_recordset(reports.content #> '{{children,rows}}') c (region_code text, revision integer)
+              JOIN public.reports b ON b.region_code = c.region_code AND b.period_type = reports.period_type
+                                   AND b.period_start = reports.period_start
+             WHERE b.accepted_revision IS DISTINCT FROM c.revision)
+        END)""",
+    Boolean(),
+)
+_NOTHING_WITHHELD = {"withheld": literal_column("'[]'::json", JSON())}
+REPORT = Resource(
+    schema=ReportDetail, table=TABLE, columns=_PLACE | _OFFICERS | _NOTHING_WITHHELD | {"outdated": _OUTDATED}
+)
 TRANSITIONS = transitions_of(TABLE)
 
 _REVISION = {
@@ -91,7 +114,7 @@ REVISIONS = Resource(
 REVISION = Resource(
     schema=RevisionDetail,
     table=SNAPSHOTS,
-    columns={**_REVISION, "content": cast(SNAPSHOTS.c.content, JSON)},
+    columns={**_REVISION, **_NOTHING_WITHHELD, "content": cast(SNAPSHOTS.c.content, JSON)},
     where=(SNAPSHOTS.c.report_id == bindparam("report", type_=Uuid()),),
     key="number",
 )
@@ -102,7 +125,8 @@ _PARENTS = _REGIONS.alias("parents")
 _TYPE = cast(bindparam("filter_period_type", type_=String()), Text)
 _START = cast(bindparam("filter_period_start", type_=Date()), Date)
 _LAST = cast(bindparam("filter_period_end", type_=Date()), Date)
-_DUE = func.app.report_due_on(_REGIONS.c.code, _TYPE, _LAST, type_=Date())
+# A report that was begun keeps the day it was due then.
+_DUE = func.coalesce(TABLE.c.due_on, func.app.report_due_on(_REGIONS.c.code, _TYPE, _LAST, type_=Date()))
 _WORKS_HERE = and_(
     _ASSIGNMENTS.c.region_code == _REGIONS.c.code,
     _ASSIGNMENTS.c.kind.in_([literal_column("'holder'"), literal_column("'acting'")]),
@@ -150,7 +174,8 @@ MISSING = Resource(
         "officers": func.array(_WHO),
     },
     where=(
-        _REGIONS.c.valid_until.is_(None),
+        or_(_REGIONS.c.valid_until.is_(None), _REGIONS.c.valid_until > _START),
+        _REGIONS.c.valid_from <= func.greatest(_LAST, literal_column(f"date '{VALID_FROM}'")),
         OWN,
         or_(TABLE.c.id.is_(None), TABLE.c.status.in_([literal_column("'draft'"), literal_column("'returned'")])),
         # A correction under way does not make the accepted one missing.

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.domain.regions.service import valid_within
 from tksk_api.domain.reported import followed_up
 from tksk_api.domain.reports import rules
 from tksk_api.domain.reports.compiling import Compiled, follow_up_counts, partner_rows
@@ -19,7 +20,8 @@ from tksk_api.domain.reports.content import Child, Identity, Level, PeriodType, 
 from tksk_api.domain.reports.numbers import Numbers
 
 _BELOW: Mapping[Level, Level] = {"regency": "district", "province": "regency", "nation": "province"}
-_CHILDREN = text("""
+_SPAN = ("CAST(:first AS date)", "CAST(:last AS date)")
+_CHILDREN = text(f"""
 SELECT g.code, g.name, r.id AS report_id, r.status, r.is_late, v.id AS revision_id, v.number, v.content,
        v.source_ids, v.district_codes,
        g.level = 'district'
@@ -28,12 +30,12 @@ SELECT g.code, g.name, r.id AS report_id, r.status, r.is_late, v.id AS revision_
            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.role = 'tksk' AND u.region_code = g.code
                               AND NOT u.has_assignments AND u.disabled_at IS NULL) AS is_vacant,
        CASE WHEN g.level = 'district' THEN 1
-            ELSE (SELECT count(*) FROM regions d WHERE d.level = 'district' AND d.valid_until IS NULL
+            ELSE (SELECT count(*) FROM regions d WHERE d.level = 'district' AND {valid_within("d", *_SPAN)}
                      AND d.code > g.code || '.' AND d.code < g.code || '/') END AS districts
   FROM regions g
   LEFT JOIN reports r ON r.region_code = g.code AND r.period_type = :period_type AND r.period_start = :first
   LEFT JOIN report_revisions v ON v.report_id = r.id AND v.number = r.accepted_revision
- WHERE g.level = :level AND g.valid_until IS NULL AND g.parent_code IS NOT DISTINCT FROM :region
+ WHERE g.level = :level AND {valid_within("g", *_SPAN)} AND g.parent_code IS NOT DISTINCT FROM :region
  ORDER BY g.code
 """)
 _ANEW = text(f"""

@@ -17,6 +17,10 @@ Place = Annotated[
     RegionCode | None,
     Field(description="A district for its own report, a regency or province for a recap; null for the nation's"),
 ]
+Withheld = Annotated[
+    list[str],
+    Field(description="Sections left empty, for the caller may not see what they are about; mostly none"),
+]
 SectionCode = Annotated[Code, Field(description="Code of the list report_sections", examples=["work"])]
 
 
@@ -102,6 +106,14 @@ class ReportRead(Read):
 class ReportDetail(ReportRead):
     """A report with its content: of a draft what was compiled last, else the snapshot. Every number has its rows."""
 
+    outdated: Annotated[
+        bool,
+        Field(
+            description="Handed in, and since then work of its period came in or was corrected; of a recap, a report "
+            "below it was accepted in another revision. A correction takes it in"
+        ),
+    ]
+    withheld: Withheld
     content: ReportContent
 
 
@@ -127,6 +139,7 @@ class RevisionRead(Read):
 
 
 class RevisionDetail(RevisionRead):
+    withheld: Withheld
     content: ReportContent
 
 

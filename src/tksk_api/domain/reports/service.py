@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Stored
@@ -16,10 +16,10 @@ from tksk_api.database.session import principal_of, scope_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.activities.freezing import freeze, unfreeze
 from tksk_api.domain.jobs.service import enqueue
-from tksk_api.domain.records import load, patched, save
+from tksk_api.domain.records import holds, load, patched, save
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.models import Region
-from tksk_api.domain.regions.service import chain, local_today, office_name, require_region
+from tksk_api.domain.regions.service import chain, find_region, local_today, office_name, require_region
 from tksk_api.domain.report_calendars.service import due_on, setting
 from tksk_api.domain.reports import checks
 from tksk_api.domain.reports.compiling import Compiled, compile_district
@@ -46,6 +46,11 @@ from tksk_api.security.permissions import Permission, Role
 COMPILE_MANY = "compile_reports"
 _TOKEN_BYTES = 16
 _VERIFY = "SELECT * FROM app.verify_report($1)"
+_HELD = text("""
+SELECT app.holder_of(CAST(:district AS text)) IS NOT NULL
+       OR EXISTS (SELECT 1 FROM users u WHERE u.role = 'tksk' AND u.region_code = :district AND NOT u.has_assignments
+                     AND u.disabled_at IS NULL)
+""")
 _NATION_TIMEZONE = "Asia/Jakarta"  # where the ministry is
 _NATION = {"name": "Indonesia", "office": "Kementerian Sosial Republik Indonesia"}
 
@@ -73,7 +78,9 @@ async def obtain(
 
     Raises invalid_request (unknown_region, not_period_start, in_future).
     """
-    region = await require_region(session, region_code, "/region_code") if region_code else None
+    region = await find_region(session, region_code) if region_code else None
+    if region_code and (region is None or (region.valid_until is not None and region.valid_until <= start)):
+        raise invalid("/region_code", "unknown_region")
     timezone = region.timezone if region else _NATION_TIMEZONE
     last = check_period(period_type, start, local_today(timezone))
     connection = await session.connection()
@@ -122,6 +129,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: ReportUp
     require_editable(row.status)
     for name, value in patched(patch).items():
         setattr(row, name, value)
+    _author(session, row)
     row.content = {**row.content, "narrative": _narrative(row).model_dump(mode="json")}
     return await save(session, REPORT, row)
 
@@ -129,8 +137,9 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: ReportUp
 async def check(session: AsyncSession, key: UUID) -> ReportCheck:
     """What a submission would meet now, counted anew and not kept. Raises not_found."""
     row = await load(session, Report, key)
-    _, content = await _counted(session, row, row.id)
-    return await checks.check(session, row, content, local_today(row.timezone))
+    compiled, content = await _counted(session, row, row.id)
+    found = await checks.check(session, row, compiled, content, local_today(row.timezone))
+    return found if holds(session, Permission.ACTIVITY_READ) else checks.without_rows(found)
 
 
 async def submit(session: AsyncSession, report_id: UUID, version: int) -> Stored:
@@ -143,7 +152,7 @@ async def submit(session: AsyncSession, report_id: UUID, version: int) -> Stored
     WORKFLOW.check("submit", row.status)
     today = local_today(row.timezone)
     first, content = await _counted(session, row, row.id)
-    found = await checks.check(session, row, content, today)
+    found = await checks.check(session, row, first, content, today)
     if not found.ready:
         missing = [item.code for item in found.items if item.severity == "blocking"]
         raise DomainError("report_incomplete", missing=missing)
@@ -171,6 +180,7 @@ async def submit(session: AsyncSession, report_id: UUID, version: int) -> Stored
     )
     _cover(snapshot, compiled)
     session.add(snapshot)
+    _author(session, row)
     row.is_late = snapshot.is_late
     row.remarks = []
     _keep(row, compiled, content)
@@ -189,8 +199,7 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Report
             raise invalid(f"/remarks/{index}/section", "unknown_code", list="report_sections")
     WORKFLOW.check("return", row.status)
     snapshot = await _decide(session, row, "returned")
-    accepted = await _accepted(session, row)
-    await unfreeze(session, row.id, keep=accepted.activity_ids if accepted else ())
+    await unfreeze(session, row.id)
     row.remarks = [remark.model_dump() for remark in body.remarks]
     await _step(session, row, "return", details={"revision": snapshot.number, "remarks": row.remarks})
     row.revision += 1
@@ -198,7 +207,7 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Report
 
 
 async def accept(session: AsyncSession, key: UUID, version: int, public_url: str) -> Stored:
-    """The office takes it; recaps count it from now on. Nobody accepts their own, whatever their role is by now.
+    """The office takes it; recaps count it from now on. Nobody accepts what they ever wrote in, whatever their role is.
 
     Raises not_found, permission_denied, transition_refused, stale_version, acknowledgement_order where the district
     head comes first.
@@ -245,11 +254,37 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ReportRev
     Raises not_found, permission_denied, transition_refused, stale_version.
     """
     row = await _load_own(session, key, version)
-    await _step(session, row, "revise", note=body.reason, details={"revision": row.revision + 1})
-    row.revision += 1
+    newest = select(func.max(SNAPSHOTS.c.number)).where(SNAPSHOTS.c.report_id == row.id)
+    number = 1 + (await (await session.connection()).execute(newest)).scalar_one()
+    await _step(session, row, "revise", note=body.reason, details={"revision": number})
+    _author(session, row)
+    row.revision = number
     row.revises = body.reason
     row.remarks = []
     await _compile(session, row)
+    return await save(session, REPORT, row)
+
+
+async def discard(session: AsyncSession, key: UUID, version: int) -> Stored:
+    """Give a correction up that is not submitted, or was returned: the report is again what was accepted.
+
+    Raises not_found, permission_denied, transition_refused (there is nothing accepted to go back to), stale_version.
+    """
+    row = await _load_own(session, key, version)
+    WORKFLOW.check("discard", row.status)
+    if row.accepted_revision is None:
+        actions = [action for action in WORKFLOW.actions_from(row.status) if action != "discard"]
+        raise DomainError("transition_refused", state=row.status, allowed_actions=actions)
+    await _step(session, row, "discard")
+    row.revision = row.accepted_revision
+    snapshot = await _snapshot(session, row)
+    said = ReportContent.from_json(snapshot.content)
+    for name, words in said.narrative.model_dump().items():
+        setattr(row, name, words)
+    row.revises, row.remarks = snapshot.revises, []
+    row.content, row.compiled_at = said.model_dump(mode="json"), said.compiled_at
+    row.officer_ids, row.activity_ids = snapshot.officer_ids, snapshot.activity_ids
+    row.source_ids, row.district_codes, row.counted = snapshot.source_ids, snapshot.district_codes, snapshot.counted
     return await save(session, REPORT, row)
 
 
@@ -260,8 +295,6 @@ async def start_many(session: AsyncSession, body: ReportMany) -> Stored:
     """
     if level_of(body.region_code) not in ("regency", "province"):
         raise invalid("/region_code", "region_level", level="regency / province")
-    if not scope_of(session).contains(body.region_code):
-        raise not_found()
     region = await require_region(session, body.region_code, "/region_code")
     check_period(body.period_type, body.period_start, local_today(region.timezone))
     parameters = {"period_type": body.period_type, "period_start": body.period_start.isoformat()}
@@ -377,6 +410,7 @@ def _keep(row: Report, compiled: Compiled, content: ReportContent) -> None:
 def _cover(row: Report | ReportRevision, compiled: Compiled) -> None:
     row.officer_ids, row.activity_ids = compiled.officer_ids, compiled.activity_ids
     row.source_ids, row.district_codes = compiled.source_ids, compiled.district_codes
+    row.counted = {name: dict(found) for name, found in compiled.counted.items()}
 
 
 def _narrative(row: Report) -> Narrative:
@@ -405,17 +439,30 @@ def _require(
 async def _load_own(session: AsyncSession, key: UUID, version: int) -> Report:
     row = await load(session, Report, key, lock=True)
     _require(session, AUTHORS, row.level, Permission.REPORT_WRITE)
+    is_office = row.level == "district" and principal_of(session).role == Role.REGENCY_OFFICE
+    if is_office and await _is_held(session, row.region_code):
+        raise DomainError("permission_denied", permission=f"{Permission.REPORT_WRITE} (vacant)")
     return _current(row, version)
 
 
 async def _load_others(session: AsyncSession, key: UUID, version: int) -> Report:
-    """For whoever decides about it: of the office above, and no author of it."""
+    """For whoever decides about it: of the office above, and never an author of it, nor whose work it is."""
     row = await load(session, Report, key, lock=True)
     _require(session, REVIEWERS, row.level, Permission.REPORT_REVIEW)
-    caller = principal_of(session).user_id
-    if caller in row.officer_ids or caller == await _submitter(session, row):
+    if principal_of(session).user_id in {*row.officer_ids, *row.author_ids}:
         raise DomainError("permission_denied", permission=f"{Permission.REPORT_REVIEW} (others)")
     return _current(row, version)
+
+
+async def _is_held(session: AsyncSession, district: str | None) -> bool:
+    """Whether an officer works in the district today: by an assignment, or as one of the time before there were any."""
+    found: bool = (await (await session.connection()).execute(_HELD, {"district": district})).scalar_one()
+    return found
+
+
+def _author(session: AsyncSession, row: Report) -> None:
+    """The caller wrote in it, and so never decides about it."""
+    row.author_ids = list(dict.fromkeys([*row.author_ids, principal_of(session).user_id]))
 
 
 def _current(row: Report, version: int) -> Report:
@@ -424,20 +471,9 @@ def _current(row: Report, version: int) -> Report:
     return row
 
 
-async def _submitter(session: AsyncSession, row: Report) -> UUID | None:
-    newest = select(SNAPSHOTS.c.submitted_by).where(SNAPSHOTS.c.report_id == row.id).order_by(SNAPSHOTS.c.number.desc())
-    found: UUID | None = (await (await session.connection()).execute(newest.limit(1))).scalar()
-    return found
-
-
 async def _snapshot(session: AsyncSession, row: Report) -> ReportRevision:
     query = select(ReportRevision).where(SNAPSHOTS.c.report_id == row.id, SNAPSHOTS.c.number == row.revision)
     return (await session.execute(query)).scalars().one()
-
-
-async def _accepted(session: AsyncSession, row: Report) -> ReportRevision | None:
-    query = select(ReportRevision).where(SNAPSHOTS.c.report_id == row.id, SNAPSHOTS.c.number == row.accepted_revision)
-    return (await session.execute(query)).scalars().first()
 
 
 async def _decide(session: AsyncSession, row: Report, status: str) -> ReportRevision:
@@ -450,7 +486,8 @@ async def _decide(session: AsyncSession, row: Report, status: str) -> ReportRevi
 async def _acknowledgement(session: AsyncSession, row: Report) -> str:
     if row.level != "district":
         return "optional"
-    return str(await setting(session, row.region_code, row.period_end, "acknowledgement"))
+    # As of today: a setting of days gone by could no longer be changed, and would keep a report waiting for good.
+    return str(await setting(session, row.region_code, local_today(row.timezone), "acknowledgement"))
 
 
 async def _signature(session: AsyncSession) -> dict[str, Any]:

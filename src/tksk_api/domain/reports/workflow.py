@@ -10,6 +10,7 @@ from tksk_api.security.permissions import Permission, Role
 
 Status = Literal["draft", "submitted", "returned", "accepted"]
 
+EDITABLE = frozenset({"draft", "returned"})
 WORKFLOW = Workflow(
     entity="reports",
     states=get_args(Status),
@@ -22,9 +23,10 @@ WORKFLOW = Workflow(
             frozenset({"submitted", "accepted"}), ("submitted", "accepted"), Permission.REPORT_ACKNOWLEDGE
         ),
         "revise": Step(frozenset({"accepted"}), "draft", Permission.REPORT_WRITE),
+        # Only a correction has something to go back to.
+        "discard": Step(EDITABLE, "accepted", Permission.REPORT_WRITE),
     },
 )
-EDITABLE = frozenset({"draft", "returned"})
 # Whose report a level's is, and who decides about it: the office above (DOMAIN §1.5). The regency's office also writes
 # for a district that nobody holds.
 AUTHORS: Mapping[Level, frozenset[Role]] = {

@@ -28,13 +28,13 @@ from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignat
 from tksk_api.domain.sktm_applications.people import hold_people, unchanged_people
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import Refusal
-from tksk_api.domain.sktm_applications.service import check_reason, policy_of
+from tksk_api.domain.sktm_applications.service import check_reason, policy_of, refuse_repeated
 from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.domain.sktm_letters import service as letters
 from tksk_api.domain.sktm_letters.content import Dependant, EnglishWords, LetterContent, Letterhead, Person, Signer
 from tksk_api.domain.sktm_letters.masking import mask_name
 from tksk_api.domain.sktm_letters.models import SktmLetter
-from tksk_api.domain.sktm_letters.numbering import next_sequence
+from tksk_api.domain.sktm_letters.numbering import leave_out, next_sequence
 from tksk_api.domain.sktm_letters.offline import OfflineLetter, encode
 from tksk_api.domain.sktm_letters.seals import Sealer, Sealing, seal_facts
 from tksk_api.domain.sktm_letters.wording import sentence
@@ -68,7 +68,8 @@ async def sign(
 
     `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused,
     separation_of_duties (whoever had a hand in it), facts_changed (a person is not what was checked any more),
-    not_signatory (another's turn), stale_version, seal_unavailable (the policy says `sealed`, and `sealing` cannot).
+    not_signatory (another's turn), duplicate_application (such a letter is in force by now), stale_version,
+    seal_unavailable (the policy says `sealed`, and `sealing` cannot).
     """
     await hold_people(session, key)
     row = await load(session, SktmApplication, key, version, lock=True)
@@ -85,6 +86,7 @@ async def sign(
     expected = policy.signatories[len(before)]
     if principal.role != expected:
         raise DomainError("not_signatory", expected=expected)
+    await refuse_repeated(session, row, row.id)
     regions = await chain(session, row.region_code or "")
     account = await own_account(session)
     signature = SktmSignature(
@@ -201,9 +203,14 @@ async def _issue(
     # The counter is raised last: other signers of this village wait only for the drawing of one letter, and its seal,
     # which is over the number too (docs/decisions/0015-kinds-of-signature.md has what each costs).
     series = policy.series(row.purpose)
-    sequence = await next_sequence(session, village.code, now.year, series)
+    while True:
+        sequence = await next_sequence(session, village.code, now.year, series)
+        number = policy.number(sequence, village.code, now.date(), row.purpose)
+        if not await letters.is_given(session, village.code, now.year, number):
+            break
+        await leave_out(session, village.code, now.year, series, sequence, note=f"Nomor {number}")
     content = LetterContent(
-        number=policy.number(sequence, village.code, now.date(), row.purpose),
+        number=number,
         issued_on=now.date(),
         valid_until=policy.valid_until(now.date()),
         letterhead=_letterhead(policy, regions),
@@ -303,6 +310,7 @@ def _offline_code(
         issued_on=content.issued_on,
         valid_until=content.valid_until,
         issuer_code=village.code,
+        by_hand=content.signature == "wet",
     )
     return encode(facts, token, key.kid, key.sign)
 

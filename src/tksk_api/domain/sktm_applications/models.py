@@ -29,15 +29,21 @@ class SktmApplication(Record, RegionScoped, table=True):
     __table_args__ = (
         sa.CheckConstraint("NOT (beneficiary_id = ANY (dependants))", name="dependants"),
         sa.Index("ix_sktm_applications_beneficiary_id", "beneficiary_id", "created_at"),
-        sa.Index("ix_sktm_applications_case_number", "case_number"),
+        sa.Index("uq_sktm_applications_case_number", "case_number", unique=True),
         sa.Index("ix_sktm_applications_dependants", "dependants", postgresql_using="gin"),
         sa.Index(
             "uq_sktm_applications_running",
             "beneficiary_id",
             "purpose",
-            text("app.same_words(purpose_detail)"),
+            text("md5(app.same_words(purpose_detail))"),  # an entry of the index holds 2.7 kB, the words may be longer
             unique=True,
             postgresql_where=text("status IN ('draft', 'returned', 'submitted', 'checked', 'verified', 'signing')"),
+        ),
+        sa.Index(
+            "uq_sktm_applications_replaces_id",
+            "replaces_id",
+            unique=True,
+            postgresql_where=text("status NOT IN ('rejected', 'cancelled', 'revoked')"),
         ),
     )
 

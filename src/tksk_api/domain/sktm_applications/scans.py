@@ -1,5 +1,6 @@
 """The scan of a letter that officials signed by hand: with it, the letter becomes valid."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -22,16 +23,20 @@ from tksk_api.domain.users.service import own_account
 from tksk_api.errors import DomainError, invalid
 
 KIND = "signed_letter"
-# The addresses in the QR codes of a scan; None where nobody looked.
-ReadCodes = Callable[[Attachment], Awaitable[list[str] | None]]
+Open = Callable[[Attachment], Awaitable[bytes]]
+# The addresses in the QR codes of a picture; None where nobody can look. Slow: called in a thread.
+ReadCodes = Callable[[bytes], list[str] | None]
 
 
-async def receive(session: AsyncSession, key: UUID, version: int, body: SignedScan, read_codes: ReadCodes) -> Stored:
+async def receive(
+    session: AsyncSession, key: UUID, version: int, body: SignedScan, *, content_of: Open, read_codes: ReadCodes
+) -> Stored:
     """Put the scan in: the letter is valid from now on, and one that it replaces no longer.
 
     A later scan takes the place of the one before, which stays on record as a step of the application and cannot be
-    deleted. Whoever signed does not also vouch for the paper. Raises invalid_request (unknown_reference,
-    signed_letter_expected), scan_not_expected, separation_of_duties, transition_refused, stale_version.
+    deleted. Whoever signed does not also vouch for the paper, and the file that we made ourselves, which nobody signed,
+    is no scan of it. Raises invalid_request (unknown_reference, signed_letter_expected, scan_is_the_letter),
+    scan_not_expected, separation_of_duties, transition_refused, stale_version.
     """
     row = await load(session, SktmApplication, key, version, lock=True)
     WORKFLOW.check("signed-scan", row.status)
@@ -43,7 +48,13 @@ async def receive(session: AsyncSession, key: UUID, version: int, body: SignedSc
     scan = await check_attachment(session, body.attachment_id, row.beneficiary_id, "/attachment_id")
     if scan.kind != KIND or scan.beneficiary_id != row.beneficiary_id:
         raise invalid("/attachment_id", "signed_letter_expected")
-    warnings = _warnings(await read_codes(scan), letter.verification_url)
+    content = await content_of(scan)
+    found = None
+    if scan.media_type.startswith("image/"):
+        found = await asyncio.to_thread(read_codes, content)
+    elif letter.token.encode() in content:  # a link in letter and copy; on paper it is in the picture of the code only
+        raise invalid("/attachment_id", "scan_is_the_letter")
+    warnings = _warnings(found, letter.verification_url)
     details = {"attachment_id": str(scan.id), "warnings": warnings}
     WORKFLOW.take(session, row, "signed-scan", (await own_account(session)).full_name, details=details)
     if letter.scan_received_at is None and row.replaces_id is not None:
@@ -56,7 +67,7 @@ async def receive(session: AsyncSession, key: UUID, version: int, body: SignedSc
 def _warnings(found: list[str] | None, address: str) -> list[str]:
     """Advice only: a stamp over the code, or a photo at night, is no reason to send anybody home."""
     if found is None:
-        return []
+        return ["qr_not_checked"]
     if not found:
         return ["qr_unreadable"]
     return [] if any(code.partition("#")[0] == address for code in found) else ["qr_of_another_letter"]

@@ -234,11 +234,11 @@ class SealRead(Read):
 
 class ScanRead(Read):
     """The scan of the letter as signed by hand. `warnings` are hints from its QR code: `qr_unreadable`,
-    `qr_of_another_letter`."""
+    `qr_of_another_letter`, and `qr_not_checked` of a PDF, which somebody has to look at."""
 
     attachment_id: UUID
     received_at: datetime
-    warnings: list[Literal["qr_unreadable", "qr_of_another_letter"]]
+    warnings: list[Literal["qr_unreadable", "qr_of_another_letter", "qr_not_checked"]]
 
 
 class LetterRead(Read):

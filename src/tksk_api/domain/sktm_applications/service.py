@@ -49,7 +49,7 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
     refuse_deceased(person)
     await check_dependants(session, body.dependants, body.beneficiary_id, person.region_code)
     await _check_replaced(session, body, person.region_code)
-    await _refuse_repeated(session, body)
+    await refuse_repeated(session, body, body.id)
     _check_circumstances(body.circumstances)
     documents = await _documents(session, body.documents, body.beneficiary_id)
     return await create_once(
@@ -68,7 +68,10 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
 
 
 async def update(session: AsyncSession, key: UUID, version: int, patch: SktmApplicationUpdate) -> Stored:
-    """Correct a draft or a returned application. Raises transition_refused in any other state."""
+    """Correct a draft or a returned application.
+
+    Raises invalid_request, duplicate_application as `create`, transition_refused in any other state.
+    """
     row = await load(session, SktmApplication, key, version)
     if row.status not in EDITABLE:
         raise DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
@@ -81,17 +84,21 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
         changes["documents"] = await _documents(session, patch.documents, row.beneficiary_id)
     for name, value in changes.items():
         setattr(row, name, value)
+    if changes.keys() & {"purpose", "purpose_detail"}:
+        await _check_replaced(session, row, row.region_code, "/purpose")
+        await refuse_repeated(session, row, row.id)
     return await save(session, SKTM_APPLICATIONS, row)
 
 
 async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
     """Hand the application in: from now on the policy of this day holds for it.
 
-    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile.
+    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile, duplicate_application.
     """
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("submit", row.status)
     await people_of(session, row)
+    await refuse_repeated(session, row, row.id)
     await check_documents(session, [_attached(entry) for entry in row.documents], row.beneficiary_id)
     policy = await policy_for(session, row.region_code or "")
     row.policy = policy.__dict__ | {"documents": dict(policy.documents)}
@@ -100,9 +107,14 @@ async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
 
 
 async def return_(session: AsyncSession, key: UUID, version: int, body: Refusal) -> Stored:
-    """Give the application back for completion, saying what is missing."""
+    """Give the application back for completion, saying what is missing.
+
+    Signatures it has are taken back, as they were for what was checked before; its history keeps who gave them.
+    """
     check_reason("return", body.reason_code)
-    row = await load(session, SktmApplication, key, version)
+    row = await load(session, SktmApplication, key, version, lock=True)
+    WORKFLOW.check("return", row.status)
+    await (await session.connection()).execute(select(func.app.take_back_signatures(row.id)))
     return await _step(session, row, "return", reason_code=body.reason_code, note=body.note)
 
 
@@ -202,38 +214,50 @@ async def _found_not_eligible_since(session: AsyncSession, visit: Visit) -> bool
     return (await (await session.connection()).execute(later.limit(1))).first() is not None
 
 
-async def _check_replaced(session: AsyncSession, body: SktmApplicationCreate, village_code: str | None) -> None:
+async def _check_replaced(
+    session: AsyncSession,
+    asked: SktmApplicationCreate | SktmApplication,
+    village_code: str | None,
+    pointer: str = "/replaces_id",
+) -> None:
     """A letter can take the place of one for the same person and purpose, from the same village.
 
-    Only the officer says so: a newer letter for the same purpose may be for another child. Raises invalid_request.
+    Only the officer says so: a newer letter for the same purpose may be for another child. That one letter is replaced
+    by two is refused by a unique index. Raises invalid_request.
     """
-    if body.replaces_id is None:
+    if asked.replaces_id is None:
         return
-    old = await load_reference(session, SktmApplication, body.replaces_id, "/replaces_id")
-    if old.beneficiary_id != body.beneficiary_id:
-        raise invalid("/replaces_id", "application_other_person")
+    old = await load_reference(session, SktmApplication, asked.replaces_id, pointer)
+    if old.beneficiary_id != asked.beneficiary_id:
+        raise invalid(pointer, "application_other_person")
     letters = table_of(SktmLetter).c
     in_force = select(letters.id).where(
         letters.application_id == old.id, letters.revoked_at.is_(None), letters.superseded_at.is_(None)
     )
     is_there = (await (await session.connection()).execute(in_force)).first() is not None
-    if not is_there or old.purpose != body.purpose or old.region_code != village_code:
-        raise invalid("/replaces_id", "nothing_to_replace")
+    if not is_there or old.purpose != asked.purpose or old.region_code != village_code:
+        raise invalid(pointer, "nothing_to_replace")
 
 
-async def _refuse_repeated(session: AsyncSession, body: SktmApplicationCreate) -> None:
-    """A letter for the same purpose that is still valid. Running applications are refused by a unique index."""
+async def refuse_repeated(
+    session: AsyncSession, asked: SktmApplicationCreate | SktmApplication, own: UUID | None
+) -> None:
+    """Raises duplicate_application for a letter in force for the same purpose and detail, but for `own` and the one
+    replaced. Running applications are refused by a unique index.
+
+    Asked again at each signature: what was drafted, corrected or merged at the same moment is seen there at the latest.
+    """
     applications, letters = table_of(SktmApplication).c, table_of(SktmLetter).c
     same = select(letters.id).where(
         letters.application_id == applications.id,
-        applications.beneficiary_id == body.beneficiary_id,
-        applications.purpose == body.purpose,
-        func.app.same_words(applications.purpose_detail) == func.app.same_words(body.purpose_detail),
+        applications.beneficiary_id == asked.beneficiary_id,
+        applications.purpose == asked.purpose,
+        func.app.same_words(applications.purpose_detail) == func.app.same_words(asked.purpose_detail),
         letters.revoked_at.is_(None),
         letters.superseded_at.is_(None),
         letters.valid_until >= cast(func.timezone(letters.timezone, func.now()), Date),
     )
-    for key in (body.id, body.replaces_id):
+    for key in (own, asked.replaces_id):
         if key is not None:
             same = same.where(applications.id != key)
     if (await (await session.connection()).execute(same.limit(1))).first() is not None:

@@ -11,10 +11,11 @@ WORKFLOW = Workflow(
     states=get_args(State),
     steps={
         "submit": Step(frozenset({"draft", "returned"}), "submitted", Permission.SKTM_SUBMIT),
-        "return": Step(frozenset({"submitted", "checked", "verified"}), "returned", Permission.SKTM_RETURN),
+        # From signing too: somebody whose facts changed between two signatures is looked at anew.
+        "return": Step(frozenset({"submitted", "checked", "verified", "signing"}), "returned", Permission.SKTM_RETURN),
         "check": Step(frozenset({"submitted"}), "checked", Permission.SKTM_CHECK),
         "verify": Step(frozenset({"checked"}), "verified", Permission.SKTM_VERIFY),
-        "reject": Step(frozenset({"submitted", "checked", "verified"}), "rejected", Permission.SKTM_REJECT),
+        "reject": Step(frozenset({"submitted", "checked", "verified", "signing"}), "rejected", Permission.SKTM_REJECT),
         # To signing while signatures are missing, to issued with the last one; from checked only where the
         # region requires no visit.
         "sign": Step(frozenset({"checked", "verified", "signing"}), ("signing", "issued"), Permission.SKTM_SIGN),

@@ -13,6 +13,14 @@ from sqlmodel import Field
 from tksk_api.database.tables import Record, RegionScoped, RegionText, Table, moment, text_array
 
 
+def _book(table: str) -> tuple[sa.Index, ...]:
+    """The register of numbers is read in this order over a village, a regency, a province and the nation, from letters
+    and voided numbers at once (the view `sktm_numbers`). Few villages are in a district: what it has is sorted."""
+    order = ("year", "series", "sequence", "id")
+    levels = (("nation",), ("province", "province_code"), ("regency", "regency_code"))
+    return tuple(sa.Index(f"ix_{table}_book_{name}", *column, *order) for name, *column in levels)
+
+
 class SktmCounter(Table, table=True):
     """The last number of an issuer's series in a year; its row lock makes the numbers gap-free."""
 
@@ -34,12 +42,14 @@ class SktmLetter(Record, RegionScoped, table=True):
     __table_args__ = (
         sa.Index("uq_sktm_letters_application_id", "application_id", unique=True),
         sa.Index("uq_sktm_letters_sequence", "issuer_code", "year", "series", "sequence", unique=True),
+        sa.Index("uq_sktm_letters_number", "issuer_code", "year", "number", unique=True),
         sa.Index("uq_sktm_letters_token", "token", unique=True),
         sa.Index(
             "ix_sktm_letters_valid_until",
             "valid_until",
-            postgresql_where=text("revoked_at IS NULL AND superseded_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL AND superseded_at IS NULL"),
         ),
+        *_book("sktm_letters"),
     )
 
     application_id: UUID = Field(sa_type=PgUuid, foreign_key="sktm_applications.id")
@@ -75,6 +85,7 @@ class SktmVoidedNumber(Record, RegionScoped, table=True):
     __tablename__ = "sktm_voided_numbers"
     __table_args__ = (
         sa.Index("uq_sktm_voided_numbers_sequence", "region_code", "year", "series", "sequence", unique=True),
+        *_book("sktm_voided_numbers"),
     )
 
     year: int

@@ -3,6 +3,10 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tksk_api.database.session import principal_of
+from tksk_api.database.tables import new_id
+from tksk_api.domain.sktm_letters.models import SktmVoidedNumber
+
 _NEXT = text(
     "INSERT INTO sktm_counters AS c (issuer_code, year, series, last) VALUES (:issuer, :year, :series, 1) "
     "ON CONFLICT (issuer_code, year, series) DO UPDATE SET last = c.last + 1 RETURNING last"
@@ -25,6 +29,25 @@ async def next_sequence(session: AsyncSession, issuer_code: str, year: int, seri
     """
     row = await (await session.connection()).execute(_NEXT, {"issuer": issuer_code, "year": year, "series": series})
     return int(row.scalar_one())
+
+
+async def leave_out(
+    session: AsyncSession, issuer_code: str, year: int, series: str, sequence: int, *, note: str
+) -> None:
+    """A number just counted that another letter bears: no letter will, and the register says why."""
+    session.add(
+        SktmVoidedNumber(
+            id=new_id(),
+            region_code=issuer_code,
+            year=year,
+            series=series,
+            sequence=sequence,
+            reason_code="number_given",
+            note=note,
+            created_by=principal_of(session).user_id,
+        )
+    )
+    await session.flush()
 
 
 async def skip_to(session: AsyncSession, issuer_code: str, year: int, series: str, through: int) -> int:

@@ -13,7 +13,9 @@ from typing import Literal
 
 from tksk_api.security.letter_keys import KEY_ID_BYTES, is_signed
 
-FORMAT = 1
+# The first byte: the second format is of letters that officials sign by hand, for a code cannot know whether they have.
+# Whoever reads only the first takes it for no code of ours, and not for a valid letter.
+FORMAT, BY_HAND = 1, 2
 # The place in this list is printed on paper: only ever append.
 PURPOSES = (
     "education",
@@ -25,7 +27,7 @@ PURPOSES = (
     "social_aid",
     "other",
 )
-Verdict = Literal["valid", "forged", "expired", "not_yet_valid", "unknown_key"]
+Verdict = Literal["valid", "signed_by_hand", "forged", "expired", "not_yet_valid", "unknown_key"]
 _EPOCH = date(2020, 1, 1)
 _SIGNATURE_BYTES = 64
 _LONGEST_NAME, _LONGEST_NUMBER = 48, 80
@@ -45,6 +47,7 @@ class OfflineLetter:
     issued_on: date
     valid_until: date
     issuer_code: str
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,18 @@ class Code:
     _signature: bytes
 
     def verdict(self, keys: Mapping[str, bytes], today: date) -> Verdict:
-        """What the claim is worth, given the published keys. A revocation is seen on the page only."""
+        """What the claim is worth, given the published keys. A revocation is seen on the page only, and of a
+        letter signed by hand also whether it is valid at all.
+        """
         if self.kid not in keys:
             return "unknown_key"
         if not is_signed(keys[self.kid], self._signature, self._message):
             return "forged"
         if today > self.letter.valid_until:
             return "expired"
-        return "not_yet_valid" if today < self.letter.issued_on else "valid"
+        if today < self.letter.issued_on:
+            return "not_yet_valid"
+        return "signed_by_hand" if self.letter.by_hand else "valid"
 
 
 def encode(letter: OfflineLetter, token: str, kid: str, sign: Callable[[bytes], bytes]) -> str | None:
@@ -74,7 +81,7 @@ def encode(letter: OfflineLetter, token: str, kid: str, sign: Callable[[bytes], 
         return None
     facts = b"".join(
         (
-            bytes([FORMAT]),
+            bytes([BY_HAND if letter.by_hand else FORMAT]),
             bytes.fromhex(kid),
             _day(letter.issued_on),
             _day(letter.valid_until),
@@ -96,7 +103,7 @@ def decode(address: str) -> Code:
     value = int(match["code"])
     raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
     facts, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
-    if len(facts) < 16 or facts[0] != FORMAT:
+    if len(facts) < 16 or facts[0] not in (FORMAT, BY_HAND):
         raise ValueError("a code of another kind")
     kid, rest = facts[1 : 1 + KEY_ID_BYTES].hex(), facts[1 + KEY_ID_BYTES :]
     length = rest[10]
@@ -110,6 +117,7 @@ def decode(address: str) -> Code:
         issued_on=_EPOCH + timedelta(days=int.from_bytes(rest[0:2], "big")),
         valid_until=_EPOCH + timedelta(days=int.from_bytes(rest[2:4], "big")),
         issuer_code=_region(rest[4:9]),
+        by_hand=facts[0] == BY_HAND,
     )
     return Code(letter, kid, _message(match["token"], facts), signature)
 

@@ -22,6 +22,7 @@ Why = Literal[
     "credentials_missing",
     "credentials_refused",
     "seal_damaged",
+    "seal_untrusted",
 ]
 
 

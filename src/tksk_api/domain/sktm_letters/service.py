@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
+from tksk_api.database.tables import table_of
 from tksk_api.domain.sktm_letters.content import LetterContent, PublicLetter
 from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.domain.sktm_letters.models import SktmLetter
@@ -38,6 +39,13 @@ async def letter_of(session: AsyncSession, application_id: UUID) -> SktmLetter:
     if letter is None:
         raise not_found()
     return letter
+
+
+async def is_given(session: AsyncSession, issuer_code: str, year: int, number: str) -> bool:
+    """Whether a letter of this issuer bears the number already: another series, by another pattern, may come to it."""
+    letters = table_of(SktmLetter).c
+    same = select(letters.id).where(letters.issuer_code == issuer_code, letters.year == year, letters.number == number)
+    return (await (await session.connection()).execute(same)).first() is not None
 
 
 async def open_pdf(session: AsyncSession, letter: SktmLetter, applicant: UUID) -> bytes:

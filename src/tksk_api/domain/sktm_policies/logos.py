@@ -7,7 +7,7 @@ from tksk_api.domain.attachments.inspectors import Inspectors
 from tksk_api.errors import invalid
 
 MAX_BYTES = 2 * 1024 * 1024
-_LEAST_SIDE = 160  # printed 2.2 cm wide: 180 dots per inch
+_LEAST_SIDE = 160  # printed 2.2 cm wide: 180 dots per inch; of the shorter side, or a line would be a logo
 
 
 async def letterhead_picture(inspectors: Inspectors, upload: BinaryIO) -> bytes:
@@ -19,7 +19,7 @@ async def letterhead_picture(inspectors: Inspectors, upload: BinaryIO) -> bytes:
     async with inspectors.turn():
         with TemporaryFile() as copy, TemporaryFile() as small:
             seen = await inspectors.inspect(upload, copy, small)
-            if max(seen.width or 0, seen.height or 0) < _LEAST_SIDE:  # a PDF has no sides
+            if min(seen.width or 0, seen.height or 0) < _LEAST_SIDE:  # a PDF has no sides
                 raise invalid("/file", "logo_expected", min=_LEAST_SIDE)
             small.seek(0)
             return small.read()

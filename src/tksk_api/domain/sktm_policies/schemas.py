@@ -39,7 +39,14 @@ NumberPattern = Annotated[
     AfterValidator(without_identity_number),
     Field(examples=["{classification}/{sequence}/{unit}/{roman_month}/{year}"]),
 ]
-UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .-]{1,40}$"), AfterValidator(without_identity_number)]
+UnitCode = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=40, pattern=r"^[A-Za-z0-9 .-]{0,40}(\{region_code\}[A-Za-z0-9 .-]{0,40})?$"
+    ),
+    AfterValidator(without_identity_number),
+    Field(description="`{region_code}` in it stands for the code of the issuing village", examples=["{region_code}"]),
+]
 Signatory = Literal["village_head", "district_head"]
 Purpose = Literal[
     "education", "health", "maternity", "bpjs_pbi", "legal_aid", "electricity_subsidy", "social_aid", "other"
@@ -86,7 +93,7 @@ class LetterWording(Body):
     use_id: Annotated[
         Sentence | None,
         Field(
-            description="Introduces what the letter is for, in Indonesian; purpose, detail and addressee stand below it",
+            description="Introduces what the letter is for, in Indonesian; purpose, detail and addressee follow",
             examples=["Surat keterangan ini diberikan untuk kelengkapan pendaftaran sekolah, sebagai berikut:"],
         ),
     ] = None
@@ -131,7 +138,7 @@ class SktmPolicyPut(Body):
             ge=1,
             le=60,
             strict=True,
-            description="Working days from submission to the last signature; they stop while an application is returned",
+            description="Working days from submission to the last signature; none run while it is returned",
         ),
     ] = None
     wording: Annotated[
@@ -145,7 +152,7 @@ class SktmPolicyPut(Body):
     signature: Annotated[
         SignatureKind | None,
         Field(
-            description="`recorded`: the approval of the officials as this system keeps it; `sealed`: that, and a seal by "
+            description="`recorded`: the approval of the officials as this system keeps it; `sealed`: and a seal by "
             "the office's certificate in the PDF; `wet`: signed by hand on paper, valid once its scan was received"
         ),
     ] = None
@@ -173,6 +180,14 @@ class SktmPolicyRead(Read):
     english_page: bool | None
     logo: Annotated[str | None, Field(description="SHA-256 of the picture in the letterhead, by `PUT .../logo`")]
     signature: SignatureKind | None
+    warnings: Annotated[
+        list[Literal["villages_share_numbers", "planned_change_follows"]],
+        Field(
+            description="`villages_share_numbers`: by the pattern or unit set here, letters of several villages bear "
+            "the same number; only who issued one tells them apart. `planned_change_follows`: on a later day "
+            "these settings are replaced by what was planned for it, which knows nothing of a change made since"
+        ),
+    ]
     version: int
     created_at: datetime
     updated_at: datetime

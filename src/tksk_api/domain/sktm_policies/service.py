@@ -5,7 +5,21 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,9 +42,29 @@ from tksk_api.errors import DomainError, invalid, not_found
 _TABLE = table_of(SktmPolicy)
 _LOGOS = table_of(SktmLogo)
 
+
+def _warnings() -> ColumnElement[Any]:
+    """What a region should know of its own settings, inherited as they are below."""
+    shared = or_(
+        _TABLE.c.number_pattern.not_like(literal_column("'%{unit}%'")),
+        _TABLE.c.unit_code.not_like(literal_column("'%{region_code}%'")),
+    )
+    above_villages = func.length(_TABLE.c.region_code) < literal_column("13")
+    told = case((and_(above_villages, shared), literal_column("'villages_share_numbers'", Text)))
+    later = _TABLE.alias("later")
+    follows = exists().where(
+        later.c.region_code == _TABLE.c.region_code,
+        later.c.effective_from > _TABLE.c.effective_from,
+        later.c.effective_from > func.app.local_today(_TABLE.c.region_code),
+    )
+    planned = case((follows, literal_column("'planned_change_follows'", Text)))
+    return func.array_remove(postgresql.array([told, planned]), literal_column("NULL", Text), type_=ARRAY(Text))
+
+
 SKTM_POLICIES = Resource(
     schema=SktmPolicyRead,
     table=_TABLE,
+    columns={"warnings": _warnings()},
     scoped=False,
     sorts={"region_code": Sort(("region_code", "effective_from"), descending=False)},
     filters={"region_code": lambda value: _TABLE.c.region_code == value},
@@ -88,6 +122,22 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
     for name in ("letterhead", "wording"):
         settings[name] = body.model_dump(include={name}, exclude_none=True).get(name)
     return await _write(session, region_code, effective_from, rows, settings)
+
+
+async def call_off(session: AsyncSession, region_code: str, version: int, day: date) -> None:
+    """Take back what was planned for a day to come: what holds on the day before goes on.
+
+    Raises not_found (nothing of the region's own is planned for that day, or the day has come), stale_version.
+    """
+    today = await _own_today(session, region_code)
+    rows = await _rows_to_change(session, region_code, version)
+    if day <= today or day not in {row["effective_from"] for row in rows}:
+        raise not_found()
+    connection = await session.connection()
+    await connection.execute(delete(_TABLE).where(_TABLE.c.region_code == region_code, _TABLE.c.effective_from == day))
+    # The version counts on: whoever has seen the plan does not change what is left unseen.
+    left = [row["id"] for row in rows if row["effective_from"] != day]
+    await connection.execute(update(_TABLE).where(_TABLE.c.id.in_(left[-1:])).values(version=version + 1))
 
 
 async def put_logo(session: AsyncSession, region_code: str, version: int | None, image: bytes) -> Stored:

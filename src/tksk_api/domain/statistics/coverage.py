@@ -1,8 +1,9 @@
 """Where nobody has been, and where nobody works."""
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Date, Integer, bindparam, cast, exists, func, literal_column, select, text, true
+from sqlalchemy import Date, Integer, bindparam, cast, exists, func, literal_column, null, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort
@@ -14,6 +15,7 @@ from tksk_api.domain.statistics.schemas import CoverageRead, CoverageRow, Unvisi
 from tksk_api.domain.statistics.service import children
 from tksk_api.domain.statistics.subjects import NATION
 from tksk_api.domain.visits.models import Visit
+from tksk_api.errors import invalid
 
 _REGIONS, _VISITS = table_of(Region), table_of(Visit)
 _DISTRICTS = _REGIONS.alias("districts")
@@ -79,6 +81,16 @@ _DAYS: Any = cast(bindparam("filter_days", type_=Integer()), Integer)
 _SINCE = cast(func.timezone(_REGIONS.c.timezone, func.now()), Date) - _DAYS
 _COMPLETED = (_VISITS.c.region_code == _REGIONS.c.code, _VISITS.c.status == literal_column("'completed'"))
 
+# Who may not see visits asks with one of these, or would find out the day of the last one by trying.
+OPEN_DAYS = (30, 90, 180, 365)
+
+
+def check_days(days: int, *, sees_visits: bool) -> None:
+    """Raises invalid_request (not_allowed) at /days."""
+    if not sees_visits and days not in OPEN_DAYS:
+        raise invalid("/days", "not_allowed", expected=", ".join(map(str, OPEN_DAYS)))
+
+
 # A list of regions, which are public and carry no scope, so the caller's own is asked for here.
 UNVISITED = Resource(
     schema=UnvisitedVillageRead,
@@ -100,3 +112,4 @@ UNVISITED = Resource(
     sorts={"region_code": Sort((), descending=False)},
     key="region_code",
 )
+UNVISITED_UNDATED = replace(UNVISITED, columns={**UNVISITED.columns, "last_visited_on": cast(null(), Date)})

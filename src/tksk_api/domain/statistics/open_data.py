@@ -4,6 +4,7 @@ Standard, metadata, interoperability by common codes: region codes of the Minist
 this API, and one table layout for all. Counts that point at few people are withheld, whoever asks.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -22,10 +23,11 @@ from tksk_api.domain.statistics.schemas import (
     DatasetRow,
     Dimension,
     Distribution,
+    StatisticsRead,
     Subject,
 )
 from tksk_api.domain.statistics.service import Question, answer, children
-from tksk_api.domain.statistics.subjects import NATION
+from tksk_api.domain.statistics.subjects import NATION, SOURCES
 from tksk_api.errors import not_found
 
 URL = "/v1/statistics/open-data"
@@ -35,22 +37,26 @@ _MONTHS = 12
 
 @dataclass(frozen=True)
 class Dataset:
-    """One table: counts of a subject by region, month, and one key whose codes are of a list."""
+    """One table: counts of a subject by region, month, and the key that is open to all, whose codes are of a list."""
 
     of: Subject
-    key: Dimension
-    list_code: str
     title_id: str
     title_en: str
     unit_id: str
     unit_en: str
 
+    @property
+    def key(self) -> Dimension:
+        return SOURCES[self.of].open_key
+
+    @property
+    def list_code(self) -> str:
+        return SOURCES[self.of].open_list
+
 
 DATASETS: Mapping[str, Dataset] = {
     "activities-by-pillar": Dataset(
         "activities",
-        "pillar",
-        "pillars",
         "Kegiatan TKSK menurut pilar dan bulan",
         "Activities of district social workers by pillar and month",
         "kegiatan",
@@ -58,8 +64,6 @@ DATASETS: Mapping[str, Dataset] = {
     ),
     "visits-by-outcome": Dataset(
         "visits",
-        "outcome",
-        "visit_outcomes",
         "Kunjungan rumah menurut hasil dan bulan",
         "Home visits by outcome and month",
         "kunjungan",
@@ -67,8 +71,6 @@ DATASETS: Mapping[str, Dataset] = {
     ),
     "sktm-by-purpose": Dataset(
         "sktm",
-        "purpose",
-        "sktm_purposes",
         "Permohonan SKTM menurut keperluan dan bulan pengajuan",
         "SKTM applications by purpose and month of drafting",
         "permohonan",
@@ -76,8 +78,6 @@ DATASETS: Mapping[str, Dataset] = {
     ),
     "referrals-by-program": Dataset(
         "referrals",
-        "program",
-        "programs",
         "Rujukan menurut program dan bulan pengajuan",
         "Referrals by programme and month of drafting",
         "rujukan",
@@ -85,8 +85,6 @@ DATASETS: Mapping[str, Dataset] = {
     ),
     "ppks-by-category": Dataset(
         "ppks",
-        "ppks_category",
-        "ppks_categories",
         "Asesmen PPKS menurut kategori dan bulan",
         "PPKS assessments by category and month",
         "asesmen",
@@ -121,7 +119,10 @@ async def rows(session: AsyncSession, name: str, area: str, period: Period) -> l
     """One for every region just below the area, month, and code that occurs."""
     found = dataset(name)
     asked = Question(found.of, area, period, ("region", "month", found.key), shows_rows=False)
-    told = await answer(session, asked)
+    return await asyncio.to_thread(_rows, found, await answer(session, asked))
+
+
+def _rows(found: Dataset, told: StatisticsRead) -> list[DatasetRow]:
     return [
         DatasetRow(
             region_code=cell.keys["region"],

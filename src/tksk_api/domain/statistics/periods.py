@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-LONGEST_MONTHS = 120
+LONGEST_MONTHS, LONGEST_UNSEEN_MONTHS = 120, 24
 
 
 def first_day(day: date) -> date:

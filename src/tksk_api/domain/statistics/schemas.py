@@ -144,7 +144,9 @@ class UnvisitedVillageRead(Read):
     region_code: str
     region_name: str
     district_name: str
-    last_visited_on: Annotated[date | None, Field(description="Null: nobody was ever visited there")]
+    last_visited_on: Annotated[
+        date | None, Field(description="Null: nobody was ever visited there, or you may not see visits")
+    ]
 
 
 class DashboardLinkCreate(Body):

@@ -1,5 +1,6 @@
 """Counting: from the sums where there are any, from the rows elsewhere, and nothing small for who may not see rows."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,13 +15,21 @@ from tksk_api.database.session import scope_of
 from tksk_api.database.tables import table_of
 from tksk_api.domain.eligibility.suppression import SMALLEST
 from tksk_api.domain.records import holds
+from tksk_api.domain.references.lists import LISTS
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import find_region, local_today, office_name, today_in
-from tksk_api.domain.statistics.periods import LONGEST_MONTHS, Period, first_day, last_day, months_later
+from tksk_api.domain.statistics.periods import (
+    LONGEST_MONTHS,
+    LONGEST_UNSEEN_MONTHS,
+    Period,
+    first_day,
+    last_day,
+    months_later,
+)
 from tksk_api.domain.statistics.schemas import Dimension, Figure, Span, StatisticsCell, StatisticsRead, Subject
 from tksk_api.domain.statistics.subjects import EVERYWHERE, NATION, SOURCES, subject_of
 from tksk_api.domain.statistics.suppression import Told, told
-from tksk_api.errors import invalid, not_found
+from tksk_api.errors import DomainError, invalid, not_found
 
 MOST_CELLS = 20_000
 _REGIONS = table_of(Region)
@@ -31,12 +40,13 @@ _COUNT = {
     name: text(
         f"SELECT region_code, month, keys, count FROM app.{name}(CAST(:subject AS text), CAST(:area AS text), "
         "CAST(:below AS boolean), CAST(:first AS date), CAST(:last AS date), CAST(:keys AS integer[]), "
-        "CAST(:months AS boolean))"
+        "CAST(:months AS boolean)) LIMIT :most"
     )
     for name in ("count_figures", "count_anywhere")
 }
 _Spot = tuple[str, date | None, tuple[str, ...]]  # region, month, keys
 _Counts = Mapping[_Spot, int | None]
+_Table = Mapping[tuple[str, date], Mapping[str, int]]  # region, month -> the one key there is, or none
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,8 @@ async def question(
 ) -> Question:
     """What the caller asks, checked; unless given, of their own area and of the twelve months up to this one.
 
-    Whoever may not see the rows asks for whole months that are over, by one key at most: then the answers do not tell
-    what is withheld (suppression.py).
+    Whoever may not see the rows asks for whole months that are over, and by the subject's open key alone: then the
+    answers do not tell what is withheld (suppression.py).
 
     Raises not_found (the region is none, or outside), invalid_request at /region (missing), /of (missing), /by
     (duplicate_entry, not_allowed, one_dimension), /from or /to (before_start, too_long_span, whole_months,
@@ -96,17 +106,20 @@ async def question(
     asked = Question(subject, area, Period(first, last), tuple(by), compare, shows_rows)
     is_large = area == NATION or len(area) == _PROVINCE
     check_period(asked.period, today, whole=is_large or not shows_rows, over=not shows_rows)
-    if not shows_rows and len(asked.keys) > 1:
-        raise invalid("/by", "one_dimension", expected=", ".join(asked.keys))
+    open_key = SOURCES[subject].open_key
+    if not shows_rows and not {open_key} >= set(asked.keys):
+        raise invalid("/by", "one_dimension", expected=open_key)
     return asked
 
 
 def check_period(period: Period, today: date, *, whole: bool, over: bool) -> None:
-    """Raises invalid_request: before_start, too_long_span or month_not_over at /to, whole_months at the end that is
-    amiss."""
+    """`over`: as for who may not see the rows, only months that are over, and fewer of them, for each costs more.
+
+    Raises invalid_request: before_start, too_long_span or month_not_over at /to, whole_months at the end that is amiss.
+    """
     if period.last < period.first:
         raise invalid("/to", "before_start")
-    if len(list(period.months())) > LONGEST_MONTHS:
+    if len(list(period.months())) > (LONGEST_UNSEEN_MONTHS if over else LONGEST_MONTHS):
         raise invalid("/to", "too_long_span")
     if whole and not period.is_whole:
         raise invalid("/from" if period.first.day > 1 else "/to", "whole_months")
@@ -131,13 +144,27 @@ async def area_of(session: AsyncSession, region: str | None) -> str:
 async def answer(session: AsyncSession, asked: Question) -> StatisticsRead:
     """The counts asked for, with the period before where wanted. Raises invalid_request (too_many_cells) at /by."""
     names = await _names(session, asked)
+    _check_size(asked, names)
     counts = await _counts(session, asked, asked.period)
     total = await _total(session, asked, asked.period, counts)
     previous = asked.previous
     before = await _counts(session, asked, previous) if previous else {}
     total_before = await _total(session, asked, previous, before) if previous else None
-    earlier = partial(_earlier, asked.period, previous) if previous else None
     region = None if asked.area == NATION else await find_region(session, asked.area)
+    return await asyncio.to_thread(_shown, asked, region, names, (counts, total), (before, total_before))
+
+
+def _shown(
+    asked: Question,
+    region: Region | None,
+    names: dict[str, str],
+    now: tuple[_Counts, int | None],
+    then: tuple[_Counts, int | None],
+) -> StatisticsRead:
+    """The answer of what was counted, and of what was in the period before."""
+    (counts, total), (before, total_before) = now, then
+    previous = asked.previous
+    earlier = partial(_earlier, asked.period, previous) if previous else None
     return StatisticsRead(
         of=asked.of,
         region=None if region is None else region.code,
@@ -167,6 +194,8 @@ async def _counts(session: AsyncSession, asked: Question, period: Period) -> _Co
     if not asked.shows_rows:
         return await _told(session, asked, period)
     rows = await _ask(session, "count_figures", asked, asked.area, period)
+    if len(rows) > MOST_CELLS:
+        raise _too_many()
     return {(row.region_code, row.month, tuple(row.keys)): row.count for row in rows}
 
 
@@ -187,6 +216,8 @@ async def _ask(session: AsyncSession, function: str, asked: Question, area: str,
         "last": period.last,
         "keys": [source.number(name) for name in asked.keys],
         "months": "month" in asked.by,
+        # One more than may be shown; what is too small is found out by all there are, of a size that was checked.
+        "most": MOST_CELLS + 1 if asked.shows_rows else None,
     }
     return (await (await session.connection()).execute(_COUNT[function], values)).all()
 
@@ -197,12 +228,24 @@ async def _told(session: AsyncSession, asked: Question, period: Period) -> _Coun
     parents = [NATION, *chain]
     if "region" not in asked.by or len(asked.area) == _VILLAGE:
         parents.pop()
-    nation = _by_month(await _ask(session, "count_anywhere", _monthly(asked), NATION, period))
+    nation = await _ask(session, "count_anywhere", _monthly(asked), NATION, period)
     below = {
-        parent: _by_month(await _ask(session, "count_anywhere", _monthly(asked, "region"), parent, period))
-        for parent in parents
+        parent: await _ask(session, "count_anywhere", _monthly(asked, "region"), parent, period) for parent in parents
     }
     known = {parent: await children(session, parent) for parent in parents}
+    return await asyncio.to_thread(_sums, asked, period, nation, below, known)
+
+
+def _sums(
+    asked: Question,
+    period: Period,
+    rows: Sequence[Any],
+    rows_below: Mapping[str, Sequence[Any]],
+    known: Mapping[str, Mapping[str, str]],
+) -> _Counts:
+    """What may be told, of the counts of the nation and of the regions below each parent, which go downwards."""
+    nation, below = _by_month(rows), {parent: _by_month(found) for parent, found in rows_below.items()}
+    parents = list(below)
     keys = sorted({key for table in (nation, *below.values()) for row in table.values() for key in row})
     if "region" in asked.by and asked.area in parents:
         wanted = {*known[asked.area], *(place for place, _ in below[asked.area])}
@@ -224,11 +267,7 @@ def _monthly(asked: Question, *more: Dimension) -> Question:
     return replace(asked, by=("month", *more, *asked.keys))
 
 
-_Table = Mapping[tuple[str, date], Mapping[str, int]]
-
-
 def _by_month(rows: Iterable[Any]) -> _Table:
-    """The one key there is, or none, of each region and month."""
     table: dict[tuple[str, date], dict[str, int]] = {}
     for row in rows:
         table.setdefault((row.region_code, row.month), {})["".join(row.keys)] = row.count
@@ -266,13 +305,28 @@ async def _names(session: AsyncSession, asked: Question) -> dict[str, str]:
     return await children(session, asked.area) if "region" in asked.by else {}
 
 
+def _check_size(asked: Question, names: Mapping[str, str]) -> None:
+    """Before anything is counted, where it can be known: of the one key that is open to all the codes are a list.
+
+    Raises invalid_request (too_many_cells).
+    """
+    months = len(list(asked.period.months())) if "month" in asked.by else 1
+    codes = len(LISTS[SOURCES[asked.of].open_list].items) if asked.keys and not asked.shows_rows else 1
+    if max(1, len(names)) * months * codes > MOST_CELLS:
+        raise _too_many()
+
+
+def _too_many() -> DomainError:
+    return invalid("/by", "too_many_cells", max=MOST_CELLS)
+
+
 def _spots(asked: Question, names: Mapping[str, str], found: Sequence[_Spot]) -> list[_Spot]:
     """Every region and month there is, with every key that was found, in their order. Raises invalid_request."""
     places = sorted({*names, *(place for place, _, _ in found)}) if "region" in asked.by else [asked.area]
     months: list[date | None] = [*asked.period.months()] if "month" in asked.by else [None]
     keys = sorted({keys for _, _, keys in found}) if asked.keys else [()]
     if len(places) * len(months) * len(keys) > MOST_CELLS:
-        raise invalid("/by", "too_many_cells", max=MOST_CELLS)
+        raise _too_many()
     return sorted(product(places, months, keys), key=lambda spot: tuple(_keys(asked, spot).values()))
 
 

@@ -15,12 +15,16 @@ DISTRICT = 8
 @dataclass(frozen=True)
 class Source:
     """`parameters` are the keys in the order in which migration 0029 keeps them, each with its name in the list at
-    `path`; `period` names the list's first and last day. Whoever holds `permission` sees the rows."""
+    `path`; `period` names the list's first and last day. Whoever holds `permission` sees the rows; who does not asks by
+    `open_key` alone, whose codes are the list `open_list`: two keys that depend on each other tell of one what is
+    withheld of the other."""
 
     path: str
     parameters: Mapping[Dimension, str]
     period: tuple[str, str]
     permission: Permission
+    open_key: Dimension
+    open_list: str
     always: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, dimension: Dimension) -> int:
@@ -46,21 +50,41 @@ SOURCES: Mapping[Subject, Source] = {
         {"pillar": "pillar", "function": "function", "kind": "kind"},
         ("occurred_from", "occurred_until"),
         Permission.ACTIVITY_READ,
+        "pillar",
+        "pillars",
         {"counted": "true"},
     ),
-    "sktm": Source("/v1/sktm-applications", {"purpose": "purpose", "state": "status"}, _DRAFTED, Permission.SKTM_READ),
-    "referrals": Source("/v1/referrals", {"program": "program", "state": "status"}, _DRAFTED, Permission.REFERRAL_READ),
+    "sktm": Source(
+        "/v1/sktm-applications",
+        {"purpose": "purpose", "state": "status"},
+        _DRAFTED,
+        Permission.SKTM_READ,
+        "purpose",
+        "sktm_purposes",
+    ),
+    "referrals": Source(
+        "/v1/referrals",
+        {"program": "program", "state": "status"},
+        _DRAFTED,
+        Permission.REFERRAL_READ,
+        "program",
+        "programs",
+    ),
     "ppks": Source(
         "/v1/ppks-assessments",
         {"ppks_category": "category", "sex": "sex", "age_band": "age_band", "state": "status"},
         ("assessed_from", "assessed_until"),
         Permission.PPKS_READ,
+        "ppks_category",
+        "ppks_categories",
     ),
     "visits": Source(
         "/v1/visits",
         {"state": "status", "outcome": "outcome"},
         ("visited_from", "visited_until"),
         Permission.VISIT_READ,
+        "outcome",
+        "visit_outcomes",
     ),
 }
 EVERYWHERE: frozenset[Dimension] = frozenset({"month", "region"})

@@ -2,8 +2,9 @@
 
 One month at a time, from the nation downwards, always with all of the nation's rows: the decision is the same whoever
 asks, from whichever region, for whichever period; longer periods are sums of months, and withheld where a month is.
-Only one key at a time may be asked for. Then all that can be asked of a month are sums over regions and the table of
-regions by one key, and what is withheld of those is always
+Of each subject only one key may be asked for, always the same (`Source.open_key`): the tables of two keys together
+could tell what each withholds, as where a category of one is always the same category of the other. Then all that can
+be asked of a month are sums over regions and the table of regions by that key, and what is withheld of those is always
 
 - of regions: two or more next to each other, together five or more people;
 - of a key: whole columns, for all regions next to each other, that hold five or more people or nobody in each of them

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tksk_api.database.session import enter_system
 
-BATCH = 5_000
+BATCH, BATCHES = 5_000, 10  # to a transaction, and to a round: other chores wait for this one
 _FOLD = text("SELECT app.fold_figures(:most)")
 
 
@@ -26,12 +26,15 @@ class Difference:
 
 
 async def fold(sessions: async_sessionmaker[AsyncSession]) -> int:
-    """Fold what has been committed, a batch to a transaction, unless another server is at it; returns how many."""
-    folded, count = 0, BATCH
-    while count == BATCH:
+    """Fold what has been committed, a batch to a transaction, unless another server is at it; returns how many. Of very
+    many the next round does the rest: answers add up both."""
+    folded = 0
+    for _ in range(BATCHES):
         async with enter_system(sessions, "fold_figures") as session:
             count = await session.scalar(_FOLD, {"most": BATCH}) or 0
         folded += count
+        if count < BATCH:
+            break
     return folded
 
 

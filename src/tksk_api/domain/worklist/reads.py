@@ -50,6 +50,7 @@ from tksk_api.domain.reports.workflow import AUTHORS, REVIEWERS
 from tksk_api.domain.sktm_applications.models import SktmApplication
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.timelines.events import text
+from tksk_api.domain.users.models import User
 from tksk_api.domain.visits.models import Visit
 from tksk_api.domain.worklist.schemas import WorklistCount, WorklistItem
 from tksk_api.domain.worklist.tasks import CALLER, MOST_URGENT_FIRST, Task, caller_is, days, today_at
@@ -72,6 +73,7 @@ _Q = table_of(PrivacyRequest)
 _S = table_of(Assignment)
 _T = table_of(Report)
 _SNAPSHOTS = table_of(ReportRevision)
+_OFFICERS = table_of(User)
 _PEOPLE = table_of(Beneficiary)
 _VERSIONS = table_of(ProgramVersion)
 
@@ -101,13 +103,20 @@ def _application(kind: str, roles: tuple[Role, ...], *where: ColumnElement[bool]
 
 
 def _letter(kind: str, table: Any, *where: ColumnElement[bool]) -> Task:
-    """Letters that are still good: what became of the others is nobody's task. `table` is the one with the index."""
+    """Letters that are still good, of applicants who live: what became of the others is nobody's task, or was told with
+    the death. `table` is the one with the index."""
     return Task(
         kind=kind,
         table=table,
         source=_A.join(_L, _L.c.application_id == _A.c.id),
         roles=(_TKSK, _CLERK),
-        where=(_L.c.revoked_at.is_(None), _L.c.superseded_at.is_(None), _L.c.valid_until >= _ISSUER_TODAY, *where),
+        where=(
+            _L.c.revoked_at.is_(None),
+            _L.c.superseded_at.is_(None),
+            _L.c.valid_until >= _ISSUER_TODAY,
+            _LIVES,
+            *where,
+        ),
         since=_L.c.created_at,
         due_on=_L.c.valid_until,
         person=_A.c.beneficiary_id,
@@ -169,6 +178,8 @@ def _level_of(whose: Mapping[Any, frozenset[Role]]) -> ColumnElement[bool]:
     return or_(*(and_(_T.c.level == text(level), caller_is(*sorted(roles))) for level, roles in whose.items()))
 
 
+_APPLICANT = _PEOPLE.alias("applicant")
+_LIVES = ~exists().where(_APPLICANT.c.id == _A.c.beneficiary_id, _APPLICANT.c.deceased_on.is_not(None))
 _ISSUER_TODAY = cast(func.timezone(_L.c.timezone, func.now()), Date)
 _SERVICE_DAYS = func.coalesce(
     cast(_A.c.policy["service_days"].astext, Integer), literal_column("1"), type_=Integer()
@@ -189,6 +200,9 @@ _TO_SIGN = (
     literal_column("caller.role") == _NEXT_SIGNATORY,
     ~func.app.had_hand(_A.c.id, CALLER, type_=Boolean()),
 )
+_LATELY_ISSUED = (_status(_A, "issued"), _A.c.updated_at > func.now() - literal_column(_LONGEST_VALIDITY))
+# Signed by hand, and nobody has seen the signed paper: it is not handed over before.
+_AWAITS_SCAN = and_(_L.c.signature == text("wet"), _L.c.scan_received_at.is_(None))
 _REFERRAL_CLOCK = (
     _R.c.submitted_at,
     select(_VERSIONS.c.service_days)
@@ -212,11 +226,20 @@ _LEFT_BEHIND = (
     or_(caller_is(_REGENCY), func.app.covers(_C.c.district_code, type_=Boolean())),
     ~func.coalesce(func.app.works_in(_C.c.officer_id, _C.c.district_code, type_=Boolean()), false()),
 )
-_HELD = func.app.holder_of(_T.c.district_code, type_=Uuid()).is_not(None)
+# By an assignment, or by an officer of the time before there were any.
+_HELD = or_(
+    func.app.holder_of(_T.c.district_code, type_=Uuid()).is_not(None),
+    exists().where(
+        _OFFICERS.c.role == text(_TKSK),
+        _OFFICERS.c.region_code == _T.c.district_code,
+        ~_OFFICERS.c.has_assignments,
+        _OFFICERS.c.disabled_at.is_(None),
+    ),
+)
+_AUTHORS = (_level_of(AUTHORS), or_(_T.c.level != text("district"), ~caller_is(_REGENCY), ~_HELD))
 _REPORT_TO_SUBMIT = (
     _status(_T, "draft", "returned"),
-    _level_of(AUTHORS),
-    or_(_T.c.level != text("district"), ~caller_is(_REGENCY), ~_HELD),
+    *_AUTHORS,
     or_(_status(_T, "returned"), _T.c.period_end < cast(func.timezone(_T.c.timezone, func.now()), Date)),
 )
 _SNAPSHOT = (_SNAPSHOTS.c.report_id == _T.c.id, _SNAPSHOTS.c.number == _T.c.revision)
@@ -224,11 +247,24 @@ _REPORT_TO_REVIEW = (
     _status(_T, "submitted"),
     _level_of(REVIEWERS),
     all_(_T.c.officer_ids) != CALLER,
-    ~exists().where(*_SNAPSHOT, _SNAPSHOTS.c.submitted_by == CALLER),
+    all_(_T.c.author_ids) != CALLER,
+)
+# Accepted, and work of its days was handed in or corrected since: it is in no report until this one is corrected.
+_REPORT_TO_CORRECT = (
+    _status(_T, "accepted"),
+    _T.c.level == text("district"),
+    _T.c.updated_at > func.now() - literal_column(f"interval '{BEHIND_DAYS} days'"),
+    *_AUTHORS,
+    exists().where(
+        _C.c.district_code == _T.c.region_code,
+        _C.c.occurred_on.between(_T.c.period_start, _T.c.period_end),
+        _C.c.id != all_(_T.c.activity_ids),
+        reported.counted(_C),
+    ),
 )
 _COMES_LAST = literal_column(
-    "(SELECT c.value #>> '{}' = 'after_acceptance' FROM app.report_calendar(reports.region_code, reports.period_end) c "
-    "WHERE c.name = 'acknowledgement')",
+    "(SELECT c.value #>> '{}' = 'after_acceptance' FROM app.report_calendar(reports.region_code, "
+    "(now() AT TIME ZONE reports.timezone)::date) c WHERE c.name = 'acknowledgement')",
     Boolean(),
 )
 _REPORT_TO_ACKNOWLEDGE = (
@@ -253,9 +289,8 @@ TASKS: tuple[Task, ...] = (
     _application("sktm_to_verify", (_TKSK,), _status(_A, "checked"), _NEEDS_VISIT, clock=_SKTM_CLOCK),
     _application("sktm_to_sign", (_HEAD, _CAMAT), *_TO_SIGN, clock=_SKTM_CLOCK),
     _application("sktm_returned", (_TKSK, _CLERK), _status(_A, "returned")),
-    _letter(
-        "sktm_to_collect", _A, _status(_A, "issued"), _A.c.updated_at > func.now() - literal_column(_LONGEST_VALIDITY)
-    ),
+    _letter("sktm_to_scan", _A, *_LATELY_ISSUED, _AWAITS_SCAN),
+    _letter("sktm_to_collect", _A, *_LATELY_ISSUED, ~_AWAITS_SCAN),
     _application(
         "sktm_overdue",
         (_REGENCY, _CAMAT, _HEAD, _COORDINATOR),
@@ -339,6 +374,7 @@ TASKS: tuple[Task, ...] = (
     _activity("activity_to_review", (_REGENCY,), _status(_C, "submitted")),
     _activity("activity_left_behind", (_TKSK, _REGENCY), *_LEFT_BEHIND),
     _report("report_to_submit", (_TKSK, *_OFFICES), *_REPORT_TO_SUBMIT, due_on=_T.c.due_on),
+    _report("report_to_correct", (_TKSK, _REGENCY), *_REPORT_TO_CORRECT),
     _report("report_to_review", _OFFICES, *_REPORT_TO_REVIEW),
     _report("report_to_acknowledge", (_CAMAT,), *_REPORT_TO_ACKNOWLEDGE),
     _activity(
