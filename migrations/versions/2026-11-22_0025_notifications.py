@@ -488,6 +488,10 @@ _SYSTEM = f"{ops.ROLE} = 'system'"
 _OWN = f"user_id = {ops.USER} OR {_SYSTEM}"
 
 
+# A notice of a user's own account is about nobody of the register.
+_NOBODY = ("    people := array_remove(people, NULL);\n", "    IF cardinality(people) > 0 THEN")
+
+
 def upgrade() -> None:
     op.execute(_CASE_NUMBER)
     op.execute("REVOKE ALL ON FUNCTION app.case_number FROM PUBLIC")
@@ -528,6 +532,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    ops.unamend("record_access", _NOBODY)
     ops.unamend("person_columns", _MOVED)
     ops.unamend("erase_subject", *_ERASED)
     ops.unamend("statement", _STATED)
@@ -669,6 +674,7 @@ def _create_tables() -> None:
     ops.force_policy("messages", _SYSTEM)
     told = "EXISTS (SELECT 1 FROM inbox i WHERE i.notification_id = notifications.id)"
     ops.force_policy("notifications", f"{told} OR {_SYSTEM}")
+    ops.amend("record_access", _NOBODY)
     ops.log_access("notifications", "beneficiary_id")
     ops.grant("notification_templates", "SELECT")
     ops.grant("notification_rules", "SELECT")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 _DIGITS = {ord(full): str(index) for index, full in enumerate("０１２３４５６７８９")}
@@ -31,6 +31,7 @@ _VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE010
 _NOT_IN_NAMES = frozenset({"So", "Sm", "Sc", "Sk", "Co", "Cn"})
 _APOSTROPHES = frozenset("`\u00b4")  # typed for one, and counted among the symbols
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T.+")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -51,6 +52,13 @@ def clean_text(value: str) -> str:
         if category in ("Cc", "Cs") or character in _BIDI or marks > _MOST_MARKS:
             raise ValueError("forbidden character")
     return unicodedata.normalize("NFC", value)
+
+
+def digits_only(value: Any) -> Any:
+    """A number in an address in its one spelling: neither sign nor blanks. Raises bad_format."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]+", value):
+        raise PydanticCustomError("bad_format", "digits")
+    return value
 
 
 def _compact(value: Any) -> Any:
@@ -199,6 +207,20 @@ def latest_local_date() -> date:
     return (datetime.now(UTC) + timedelta(hours=9)).date()
 
 
+def _only_a_moment(value: Any) -> Any:
+    # pydantic would also take a number of seconds, or a day alone
+    if not isinstance(value, str) or not _DAY_AND_TIME.fullmatch(value):
+        raise PydanticCustomError("bad_datetime", "a date and time")
+    return value
+
+
+def _of_this_age(value: datetime) -> datetime:
+    # Also keeps out what an offset would carry beyond the calendar (year 1 or 9999).
+    if not 2000 <= value.year <= 2100:
+        raise PydanticCustomError("out_of_range", "year", {"min": 2000, "max": 2100})
+    return value.astimezone(UTC)
+
+
 def _only_a_day(value: Any) -> Any:
     # pydantic would also take a number of seconds, or a time at midnight
     if type(value) is date:
@@ -253,6 +275,12 @@ VillageCode = Annotated[
     str,
     StringConstraints(pattern=VILLAGE_PATTERN, max_length=13),
     Field(examples=["18.71.04.1002"], description="Kemendagri village code PP.KK.CC.DDDD"),
+]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_only_a_moment),
+    AfterValidator(_of_this_age),
+    Field(examples=["2026-11-22T00:00:00+07:00"]),
 ]
 Day = Annotated[date, BeforeValidator(_only_a_day), AfterValidator(_this_age), Field(examples=["2026-11-22"])]
 PastDate = Annotated[date, BeforeValidator(_only_a_day), AfterValidator(_past), Field(examples=["1991-03-25"])]

@@ -289,8 +289,9 @@ async def test_nobody_gives_a_client_more_than_their_role_may_do(as_, office):
     counting = {
         Permission.PROGRAM_SIMULATE,
         Permission.JOB_FOLLOW,
+        Permission.FIGURES_READ,
         Permission.DECILE_WRITE,
-    }  # the first two name nobody
+    }  # the first three name nobody
     assert {scope for scope in CLIENT_SCOPES[Role.MINISTRY] - counting if not scope.endswith(":read")} == set()
     assert CLIENT_SCOPES[Role.PROVINCE_OFFICE] - ROLE_PERMISSIONS[Role.PROVINCE_OFFICE] == {
         Permission.BENEFICIARY_WRITE,

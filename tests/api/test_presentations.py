@@ -209,7 +209,8 @@ async def test_the_access_log_says_which_agency_had_the_letter(owner, team, lett
         "create_presentation",
         "create",
     )
-    assert {(row["user_id"], row["operation"]) for row in rows[1:]} == {(team.tksk.user_id, "list_presentations")}
+    told = (hospital.user_id, "create_presentation")  # the officer's notice of it
+    assert {(row["user_id"], row["operation"]) for row in rows[1:]} == {told, (team.tksk.user_id, "list_presentations")}
 
 
 async def test_a_person_is_told_where_their_letter_was_used_and_erasure_takes_the_words(owner, team, letter, hospital):

@@ -35,6 +35,8 @@ PUBLIC = {
 # Collections everybody signed in may read, whatever their region.
 OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "partners", "sktm-policies", "verify"}
 OPEN_COLLECTIONS |= {"activity-kinds"}
+# Pictures and documents that a caller may keep for themselves, and ask each time whether they are still the same.
+REVALIDATED = {"get_sktm_logo", "get_chart", "get_report_document"}
 # POST operations that only read: a body instead of a query, because a NIK never stands in an address.
 READS_BY_POST = {"search_beneficiaries", "search_families"}
 
@@ -96,6 +98,10 @@ class Operation:
     def body_schema(self) -> dict[str, Any] | None:
         content = self.raw.get("requestBody", {}).get("content", {})
         return resolved(content["application/json"]["schema"], self.document) if "application/json" in content else None
+
+    @property
+    def needs_body(self) -> bool:
+        return bool(self.raw.get("requestBody", {}).get("required"))
 
     @property
     def takes_file(self) -> bool:

@@ -41,6 +41,7 @@ NOT_ABOUT_PEOPLE = {
     "list_vacancies_on": "districts without an officer",
     "get_statistics": "counts; the lists they name are driven by themselves",
     "get_coverage": "counts of places",
+    "create_dashboard_link": "a link to counts",
     "get_chart": "a picture of counts",
     "get_dashboard": "a page of counts",
     "list_unvisited_villages": "places",

@@ -55,7 +55,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "void_sktm_numbers": {"reason_code": "issued_on_paper", "note": "Buku agenda lama, halaman pertama"},
     "create_presentation": {"outcome": "seen"},
     "read_all_notifications": {"until": "2026-11-01T00:00:00Z"},
-    "put_notification_settings": {"phone": PHONE, "quiet_hours": None, "channels": {"task": ["in_app", "sms"]}},
+    "put_notification_settings": {
+        "phone": "+6281234500000",
+        "quiet_hours": None,
+        "channels": {"task": ["in_app", "sms"]},
+    },
     "create_quick_activity": {"kind": "aftercare"},
     "create_dashboard_link": {"region_code": None},  # their own area
     "create_report": {"region_code": PANJANG, "period_type": "month", "period_start": "2024-02-01"},
@@ -128,9 +132,10 @@ class World:
         return await self.owner.fetch(await self.owner.fetchval(_ROWS))
 
     async def send(self, operation: Operation, caller: Any, path: str | None = None, **over: Any) -> Any:
-        """A request of the right shape, with If-Match where it is needed."""
+        """A request of the right shape, with If-Match where it is needed; a header of None is left out."""
         headers = {"If-Match": '"v1"'} if operation.needs_version else {}
         headers |= over.pop("headers", {})
+        headers = {name: value for name, value in headers.items() if value is not None}
         if operation.body_schema is not None and "content" not in over:
             over.setdefault("json", operation.body(**BODIES.get(operation.name, {})))
         if operation.takes_file and not over.keys() & {"content", "json", "data"}:

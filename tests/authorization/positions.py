@@ -92,7 +92,8 @@ class Positions:
         return self.worlds[position].nik if position in self.worlds else nik()
 
     def path(self, operation: Operation, position: str, **known: str) -> str:
-        over = {"region_code": self.place(position)["village"], **known}
+        level = "district" if operation.collection == "dashboard" else "village"
+        over = {"region_code": self.place(position)[level], **known}
         if "id" in operation.path_parameters and "id" not in over:
             over["id"] = self.row(operation.collection, position)
         if operation.collection == "sktm-letters":

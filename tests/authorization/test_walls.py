@@ -13,7 +13,7 @@ from pydantic import SecretStr
 import tksk_api
 from architecture.resources import RESOURCES
 from architecture.specification import Operation
-from architecture.world import BODIES
+from architecture.world import BODIES, FILES
 from authorization.matrix import MATRIX, NOT_ASKED, Block, Line, differences, parse
 from authorization.model import LISTS, lies_in, regions_of
 from authorization.positions import PLACES, Positions, asked
@@ -38,7 +38,7 @@ OUTSIDE = {
     "tksk": ("sibling_district", "other_regency", "other_province"),
     "agency": ("own_district", "sibling_district", "other_regency", "other_province"),
 }
-OPEN = {"agencies", "sktm_policies"}  # what happens to them is open as they are
+OPEN = {"agencies", "sktm_policies", "report_calendars"}  # what happens to them is open as they are
 SOURCES = Path(tksk_api.__file__).parent
 # They open nothing: two say in the answer whether the caller still sees who moved, one counts a number that is taken
 # elsewhere (tests/api/test_access_grants.py), and two name the office to ask where the database refuses the write
@@ -259,6 +259,15 @@ async def templates_that_reach_beyond(at: Positions) -> list[int]:
     return [answer.status_code for answer, right in ((changed, 403), (used, 201)) if answer.status_code != right]
 
 
+async def certificates_that_reach_beyond(at: Positions) -> list[int]:
+    """A certificate for an office elsewhere: the file, which is none, is not opened before the place is asked for."""
+    fields, _ = FILES["create_office_certificate"](PLACES["other_province"])
+    answer = await at.callers["regency_office"].post(
+        "/v1/office-certificates", data=fields, files={"file": ("kantor.p12", b"bukan sertifikat")}
+    )
+    return [] if answer.status_code == 404 else [answer.status_code]
+
+
 QUESTIONS = set(questions())
 
 
@@ -274,12 +283,14 @@ async def test_every_question_for_the_place_is_missed_when_it_is_not_asked(at, f
             found += await differences(at, blocks, operations)
         found += await clients_that_reach_beyond(at)
         found += await templates_that_reach_beyond(at)
+        found += await certificates_that_reach_beyond(at)
     assert found, f"{function} of {file} may say yes to everything, and nothing notices"
 
 
 async def test_the_questions_are_asked_when_nothing_is_missing(at):
     assert await clients_that_reach_beyond(at) == []
     assert await templates_that_reach_beyond(at) == []
+    assert await certificates_that_reach_beyond(at) == []
 
 
 def test_the_questions_are_found():

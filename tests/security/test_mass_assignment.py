@@ -200,7 +200,7 @@ async def test_an_odd_spelling_of_an_address_finds_nothing(world, unchanged, how
     for operation in operations(world.app):
         caller = world.home["tksk"] if operation.is_public else world.holder(operation)
         path = ODD[how](world.path(operation))
-        if path == world.path(operation) or operation.name == "verify_letter":
+        if path == world.path(operation) or operation.name in ("verify_letter", "verify_report"):
             continue  # there is nothing to spell otherwise; of a token in any spelling the page says that it is unknown
         answer = await world.send(operation, caller, f"http://test{path}")
         assert answer.status_code in (404, 405, 422), (operation.name, path, answer.status_code)

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.domain.audit.reads import ACCESS_LOG
-from tksk_api.domain.audit.schemas import AccessRead, Moment
+from tksk_api.domain.audit.schemas import AccessRead
 from tksk_api.http.dependencies import ReaderDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Code
+from tksk_api.types import Code, Moment
 
 router = Router("audit")
 

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tksk_api.documents.statement import render_statement
-from tksk_api.domain.audit.schemas import Moment
 from tksk_api.domain.beneficiaries import search, service
 from tksk_api.domain.beneficiaries.as_of import PERSON_AS_OF, VILLAGE_AS_OF, AsOf
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, CHANGES
@@ -41,7 +40,7 @@ from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, keep, keep_secret, no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Code, VillageCode
+from tksk_api.types import Code, Moment, VillageCode
 
 router = Router("beneficiaries")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,7 +13,6 @@ from tksk_api.documents.report import render_report
 from tksk_api.documents.report_workbook import render_workbook
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.domain.jobs.schemas import JobRead
-from tksk_api.domain.records import holds
 from tksk_api.domain.reports import service, sharing
 from tksk_api.domain.reports.content import Level, PeriodType, ReportContent
 from tksk_api.domain.reports.printing import document_etag, printable
@@ -33,21 +32,20 @@ from tksk_api.domain.reports.schemas import (
     RevisionRead,
 )
 from tksk_api.domain.reports.workflow import Status
-from tksk_api.errors import DomainError
 from tksk_api.http.concurrency import IfMatch, is_known
 from tksk_api.http.dependencies import DoorDep, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Day, RegionCode
+from tksk_api.types import Day, RegionCode, digits_only
 
 router = Router("reports")
 _PDF = "application/pdf"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Area = Annotated[RegionCode | None, Field(description="This region and those inside it")]
-Number = Annotated[int, Path(ge=1, le=9999, description="Number of the revision")]
+Number = Annotated[int, BeforeValidator(digits_only), Path(ge=1, le=9999, description="Number of the revision")]
 
 
 class ReportQuery(PageQuery):
@@ -280,21 +278,22 @@ async def get_report_document(  # noqa: PLR0917
     """
     async with door.look() as session:
         found = await service.document(session, id, revision)
-        sharing.require_whole(session)
-        if photos and not holds(session, Permission.ATTACHMENT_READ):
-            raise DomainError("permission_denied", permission=Permission.ATTACHMENT_READ)
+        sharing.require_whole(session, photos=photos)
         printed = None if format == "json" else await printable(session, house.vault, found, photos=photos)
     headers = {"Cache-Control": "private, no-cache", "ETag": document_etag(found, printed, format)}
     if found.standing.sha256:
         headers["X-Content-SHA256"] = found.standing.sha256
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    name = f"laporan-{found.content.region.code or 'nasional'}-{found.content.period.first}-r{found.standing.revision}"
-    headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+    headers["Content-Disposition"] = f'attachment; filename="{_name(found)}.{format}"'
     if printed is None:
         return Response(found.text, headers=headers, media_type="application/json")
     render, media_type = (render_report, _PDF) if format == "pdf" else (render_workbook, _XLSX)
     return Response(await asyncio.to_thread(render, printed), headers=headers, media_type=media_type)
+
+
+def _name(found: service.Document) -> str:
+    return f"laporan-{found.content.region.code or 'nasional'}-{found.content.period.first}-r{found.standing.revision}"
 
 
 @router.get(

@@ -51,7 +51,7 @@ _PUBLIC_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
 _made: TTLCache[tuple[str, str, Period, str], bytes] = TTLCache(maxsize=32 * 2**20, ttl=86_400, getsizeof=len)
 _PICTURE = {
     "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "Vary": "Accept-Language",
 }
 _Region = Annotated[RegionCode | None, Field(description="This region and those inside it")]

@@ -1,17 +1,17 @@
 """Shapes of the work log."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.activity_kinds.schemas import Pillar, TkskFunction
 from tksk_api.domain.batches import Refusal
 from tksk_api.domain.records import Body, Read
 from tksk_api.domain.visits.schemas import Point, PointPatch, PointRead
-from tksk_api.types import Code, Day, Line, Note, RegionCode
+from tksk_api.types import Code, Day, Line, Moment, Note, RegionCode
 
 TkskRole = Literal["facilitator", "motivator", "educator", "mobilizer", "dynamizer"]
 ActivityStatus = Literal["draft", "submitted", "returned", "accepted"]
@@ -29,19 +29,11 @@ def _unrepeated(value: list[TkskRole]) -> list[TkskRole]:
     return value
 
 
-def _plausible(value: datetime) -> datetime:
-    # Also keeps out what an offset would carry beyond the calendar (year 1 or 9999).
-    if not 2000 <= value.year <= 2100:
-        raise PydanticCustomError("out_of_range", "year", {"min": 2000, "max": 2100})
-    return value.astimezone(UTC)
-
-
 Place = Annotated[
     RegionCode,
     AfterValidator(_village_or_district),
     Field(examples=["18.71.04.1002"], description="District or village where it happened"),
 ]
-WorkTime = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Roles = Annotated[list[TkskRole], AfterValidator(_unrepeated), Field(max_length=5, examples=[["facilitator"]])]
 People = Annotated[int, Field(strict=True, ge=0, le=100_000)]
 Ids = Annotated[list[UUID], Field(max_length=200)]
@@ -95,8 +87,8 @@ class ActivityCreate(Body):
 
     id: UUID | None = None
     occurred_on: Annotated[Day, Field(description="By the calendar of the region")]
-    started_at: WorkTime | None = None
-    ended_at: WorkTime | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     pillar: Pillar
     function: TkskFunction
     roles: Roles = []
@@ -139,8 +131,8 @@ class ActivityUpdate(Body):
     """A merge patch of a draft or of a returned activity."""
 
     occurred_on: Day | None = None
-    started_at: WorkTime | None = None
-    ended_at: WorkTime | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     pillar: Pillar | None = None
     function: TkskFunction | None = None
     roles: Roles | None = None

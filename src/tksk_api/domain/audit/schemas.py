@@ -1,37 +1,11 @@
 """Shape of the access log as auditors read it."""
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from tksk_api.domain.records import Read
-
-_DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T.+")
-
-
-def _only_a_moment(value: Any) -> Any:
-    # pydantic would also take a number of seconds, or a day alone
-    if not isinstance(value, str) or not _DAY_AND_TIME.fullmatch(value):
-        raise PydanticCustomError("bad_datetime", "a date and time")
-    return value
-
-
-def _of_this_age(value: datetime) -> datetime:
-    if not 2000 <= value.year <= 2100:
-        raise PydanticCustomError("out_of_range", "year", {"min": 2000, "max": 2100})
-    return value.astimezone(UTC)
-
-
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_only_a_moment),
-    AfterValidator(_of_this_age),
-    Field(examples=["2026-11-22T00:00:00+07:00"]),
-]
 
 
 class AccessRead(Read):

@@ -31,10 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from tksk_api.database.reads import NEWEST_FIRST, Gathered, Resource
-from tksk_api.domain.audit.schemas import Moment
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES, SENSITIVE_SHOWN, TABLE
 from tksk_api.domain.beneficiaries.schemas import BeneficiaryAsOf
-from tksk_api.types import PastDate
+from tksk_api.types import Moment, PastDate
 
 _DAY_LENGTH = len("2026-11-22")
 _DAY: TypeAdapter[Any] = TypeAdapter(PastDate)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from tksk_api.domain.notifications.notices import Channel, Kind
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import PhoneNumber, without_identity_number
+from tksk_api.types import Moment, PhoneNumber, without_identity_number
 
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
@@ -57,7 +57,7 @@ class NotificationRead(Read):
 class ReadAll(Body):
     """The moment of the newest one that was shown; what came later stays unread."""
 
-    until: datetime
+    until: Moment
 
 
 class Unread(Read):

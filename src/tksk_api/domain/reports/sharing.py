@@ -95,9 +95,9 @@ def shared(stored: Stored, may: Holds) -> Stored:
     return replace(stored, body=body.encode())
 
 
-def require_whole(session: AsyncSession) -> None:
+def require_whole(session: AsyncSession, *, photos: bool) -> None:
     """A document is given whole or not at all: what its digest and its signatures are of. Raises permission_denied."""
-    for permission in _SECTIONS.values():
+    for permission in (*_SECTIONS.values(), *([Permission.ATTACHMENT_READ] if photos else [])):
         if not holds(session, permission):
             raise DomainError("permission_denied", permission=permission)
 
