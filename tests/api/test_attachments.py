@@ -593,7 +593,7 @@ async def test_a_link_needs_no_token_and_a_browser_runs_nothing_in_it(client, tk
     assert given.status_code == 200
     assert given.headers["etag"] == f'"{picture_row["sha256"]}"'
     assert given.headers["x-content-type-options"] == "nosniff"
-    assert given.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert given.headers["content-security-policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
     assert given.headers["cache-control"] == "no-store"
     assert given.headers["content-disposition"].startswith("inline;")
     assert (await client.get(thumbnail_url)).headers["content-type"] == "image/jpeg"

@@ -27,6 +27,7 @@ NOT_JSON = {
     "get_attachment_content": "image/jpeg",
     "get_sktm_logo": "image/jpeg",
     "get_chart": "image/svg+xml",
+    "get_dashboard": "text/html",
 }
 # Looked at before the rest of the query, as a token is.
 CREDENTIALS = {"signature": ("link_refused",)}

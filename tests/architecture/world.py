@@ -108,7 +108,9 @@ class World:
             "list": "pillars",
             "dataset": "activities-by-pillar",
             "version": "1",
-            "region_code": self.place["district" if operation.collection == "dashboard" else "village"],
+            "region_code": self.place[
+                "district" if operation.collection in ("dashboard", "report-calendars") else "village"
+            ],
             "effective_from": "2100-01-01",
             "kind": "bars",
             "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",

@@ -31,7 +31,7 @@ class FileResponse(StreamingResponse):
             "Content-Length": str(size),
             "ETag": f'"{etag}"',
             "Content-Disposition": f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
             "Accept-Ranges": "none",
         }
         super().__init__(content, headers=headers, media_type=media_type)

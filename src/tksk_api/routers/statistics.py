@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from cachetools import TTLCache
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,7 +43,7 @@ from tksk_api.http.problems import language_of
 from tksk_api.http.replies import PRIVATE, respond_page
 from tksk_api.http.routing import PUBLIC, Router
 from tksk_api.security.permissions import Permission
-from tksk_api.types import Day, RegionCode
+from tksk_api.types import Day, RegionCode, digits_only
 
 router = Router("statistics")
 _PUBLIC_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
@@ -54,6 +54,9 @@ _PICTURE = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "Vary": "Accept-Language",
 }
+Days = Annotated[
+    int, BeforeValidator(digits_only), Field(ge=1, le=3650, description="Without a completed visit in so many days")
+]
 _Region = Annotated[RegionCode | None, Field(description="This region and those inside it")]
 
 
@@ -71,7 +74,7 @@ class DisagreementQuery(PageQuery):
 
 class UnvisitedQuery(PageQuery):
     region: _Region = None
-    days: Annotated[int, Field(ge=1, le=3650, description="Without a completed visit in so many days")] = 90
+    days: Days = 90
 
 
 class StatisticsQuery(BaseModel):
@@ -100,7 +103,7 @@ class CoverageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     region: Annotated[RegionCode | None, Field(description="Unless given, your own area")] = None
-    days: Annotated[int, Field(ge=1, le=3650, description="Without a completed visit in so many days")] = 90
+    days: Days = 90
 
 
 class DatasetQuery(BaseModel):
@@ -176,6 +179,7 @@ async def get_chart(
     permission=Permission.FIGURES_READ,
     response_model=CoverageRead,
     summary="Where nobody has been or works",
+    openapi_extra={"x-statuses": ["404"]},
 )
 async def get_coverage(session: SessionDep, query: Annotated[CoverageQuery, Query()]) -> Response:
     """Villages without a completed visit in the last days, and districts without an officer: of a region and of those
