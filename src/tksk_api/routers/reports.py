@@ -267,7 +267,9 @@ async def get_report_document(  # noqa: PLR0917
     format: Annotated[
         Literal["json", "pdf", "xlsx"], Query(description="json: the bytes that the digest is of; pdf: to be signed")
     ] = "json",
-    revision: Annotated[int | None, Query(ge=1, le=9999, description="Left out: as it stands")] = None,
+    revision: Annotated[
+        int | None, BeforeValidator(digits_only), Query(ge=1, le=9999, description="Left out: as it stands")
+    ] = None,
     photos: Annotated[bool, Query(description="With photos of activities on a last page; pdf only")] = False,
 ) -> Response:
     """A revision, or the draft as it was compiled last. `X-Content-SHA256` is the digest of a revision's JSON.
