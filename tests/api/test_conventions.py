@@ -250,6 +250,8 @@ async def test_a_wrong_query_value_is_refused_by_every_list(world, unchanged):
                     assert free or is_within(value, schema), place
                     assert re.search(schema.get("pattern", ""), unquote(value)), place
                     continue
+                if is_within(value, schema) and answer.status_code == 404:
+                    continue  # a number that there could be, and is not
                 check(answer, operation, "invalid_request", "cursor_invalid", *CREDENTIALS.get(parameter["name"], ()))
 
 

@@ -383,7 +383,13 @@ async def test_the_metadata_leads_to_what_works(client, known):
 
 
 # What lists places, which there are elsewhere too, and what is for people alone.
-PLACES = {"list_unvisited_villages", "list_missing_reports", "list_vacancies_on", "create_dashboard_link"}
+PLACES = {
+    "list_unvisited_villages",
+    "list_missing_reports",
+    "list_report_calendars",
+    "list_vacancies_on",
+    "create_dashboard_link",
+}
 
 
 async def test_a_machine_meets_every_operation(app, owner):

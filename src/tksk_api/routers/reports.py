@@ -268,7 +268,8 @@ async def get_report_document(  # noqa: PLR0917
         Literal["json", "pdf", "xlsx"], Query(description="json: the bytes that the digest is of; pdf: to be signed")
     ] = "json",
     revision: Annotated[
-        int | None, BeforeValidator(digits_only), Query(ge=1, le=9999, description="Left out: as it stands")
+        Annotated[int, BeforeValidator(digits_only), Field(ge=1, le=9999)] | None,
+        Query(description="Left out: as it stands"),
     ] = None,
     photos: Annotated[bool, Query(description="With photos of activities on a last page; pdf only")] = False,
 ) -> Response:
