@@ -34,7 +34,7 @@ PUBLIC = {
 }
 # Collections everybody signed in may read, whatever their region.
 OPEN_COLLECTIONS = {"regions", "reference", "programs", "agencies", "partners", "sktm-policies", "verify"}
-OPEN_COLLECTIONS |= {"activity-kinds"}
+OPEN_COLLECTIONS |= {"activity-kinds", "report-calendars"}
 # Pictures and documents that a caller may keep for themselves, and ask each time whether they are still the same.
 REVALIDATED = {"get_sktm_logo", "get_chart", "get_report_document"}
 # POST operations that only read: a body instead of a query, because a NIK never stands in an address.
