@@ -15,7 +15,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +24,6 @@ from tksk_api.domain.regions.service import local_today
 from tksk_api.domain.statistics import upkeep
 from tksk_api.domain.statistics.periods import last_day, months_later
 from tksk_api.main import create_app
-from tksk_api.settings import Settings
 
 MONTHS = 74
 BYTES_PER_ROW = 1_600  # of an activity with its indexes, and room to build them
@@ -149,14 +147,6 @@ async def added(owner: Any, officer: Any, rounds: int) -> dict[str, tuple[float,
 
 async def month_end(bench: Bench, owner: Any) -> str:
     """117 officers of NTB hand in five pieces of work each within a minute, while lists and figures are read."""
-    settings = Settings(
-        database_url=SecretStr(bench.app_url),
-        key_file=bench.key_file,
-        public_url=harness.PUBLIC_URL,
-        access_token_minutes=60,
-        requests_per_minute=1_000_000,
-        log_level="ERROR",
-    )
     districts = [
         row["code"]
         for row in await owner.fetch(
@@ -164,7 +154,7 @@ async def month_end(bench: Bench, owner: Any) -> str:
             OFFICERS,
         )
     ]
-    app = create_app(settings)
+    app = create_app(bench.settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=60) as http:

@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
 import asyncpg
+from pydantic import SecretStr
 
 from tksk_api.cli.database import create_database, upgrade
 from tksk_api.database import embedded
@@ -31,6 +32,7 @@ from tksk_api.domain.seeds import load_seeds
 from tksk_api.security.crypto import Keyring, create_key_file, load_key_file
 from tksk_api.security.signing import SigningKeys
 from tksk_api.security.tokens import Tokens
+from tksk_api.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / ".tksk" / "bench"
@@ -106,6 +108,18 @@ class Bench:
             "TKSK_SIGN_IN_PER_MINUTE": "100000000",
             "BENCH_OWNER_URL": self.owner_url,
         }
+
+    @property
+    def settings(self) -> Settings:
+        """For an application in this very process."""
+        return Settings(
+            database_url=SecretStr(self.app_url),
+            key_file=self.key_file,
+            public_url=PUBLIC_URL,
+            access_token_minutes=60,
+            requests_per_minute=1_000_000,
+            log_level="ERROR",
+        )
 
     def token(self, user_id: UUID, session_id: UUID) -> str:
         return Tokens(SigningKeys(self.keyring.signing), PUBLIC_URL, 3600).issue(user_id, session_id)

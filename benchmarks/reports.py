@@ -13,7 +13,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +21,6 @@ from harness import Bench, BenchmarkError, say
 from tksk_api.domain.regions.service import local_today
 from tksk_api.domain.statistics.periods import months_later
 from tksk_api.main import create_app
-from tksk_api.settings import Settings
 
 PROVINCE, EARLY, PER_OFFICER = "52", 20, 44  # activities of an officer in a month (DOMAIN §9)
 MOST_GROWTH_MB = 15  # of the peak from 20 reports to all: what is kept of one must not stay
@@ -61,15 +59,7 @@ async def measure(bench: Bench) -> list[str]:
     first = months_later(local_today("Asia/Makassar"), -1)
     say("Writing a month of every officer")
     who = await fill(owner, first)
-    settings = Settings(
-        database_url=SecretStr(bench.app_url),
-        key_file=bench.key_file,
-        public_url=harness.PUBLIC_URL,
-        access_token_minutes=60,
-        requests_per_minute=1_000_000,
-        log_level="ERROR",
-    )
-    app = create_app(settings)
+    app = create_app(bench.settings)
     table = Table("step", "reports", "seconds", "reports/s", "peak MB so far")
     early = 0.0
     async with app.router.lifespan_context(app):

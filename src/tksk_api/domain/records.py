@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tksk_api.database.reads import Resource, Stored
+from tksk_api.database.reads import Reader, Resource, Stored
 from tksk_api.database.session import principal_of, refuse_outside, scope_of
 from tksk_api.database.tables import Record, table_of
 from tksk_api.errors import DomainError, invalid, not_found
@@ -41,6 +41,13 @@ def holds(session: AsyncSession, permission: Permission) -> bool:
     """Whether the caller could do this too: by their role, or by what a machine's token was narrowed to."""
     scopes = session.info["admission"].token_scopes
     return permission in (ROLE_PERMISSIONS[Role(principal_of(session).role)] if scopes is None else scopes)
+
+
+async def held_by(reader: Reader) -> Callable[[Permission], bool]:
+    """As `holds`, of the caller of a read."""
+    scopes = reader.admission.token_scopes if reader.admission else None
+    granted = ROLE_PERMISSIONS[Role(await reader.role())] if scopes is None else scopes
+    return lambda permission: permission in granted
 
 
 async def create_once(

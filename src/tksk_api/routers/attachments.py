@@ -146,14 +146,7 @@ async def get_attachment_content(
     intact before the first byte leaves; ranges are not served.
     """
     file = await service.open_file(session, id, query.variant, query.purpose, house.settings)
-    return FileResponse(
-        house.vault.read(file.sealed),
-        lambda: house.vault.check(file.sealed),
-        name=file.name,
-        media_type=file.media_type,
-        size=file.size,
-        etag=file.etag,
-    )
+    return FileResponse(house.vault, file)
 
 
 @router.delete(

@@ -13,10 +13,10 @@ from tksk_api.documents.verification import CONTENT_POLICY
 from tksk_api.domain.statistics import service
 from tksk_api.domain.statistics.dashboard import dashboard
 from tksk_api.domain.statistics.schemas import DashboardLink, DashboardLinkCreate
-from tksk_api.errors import PROBLEMS, DomainError, Language
+from tksk_api.errors import DomainError, Language
 from tksk_api.http.dependencies import HouseDep, SessionDep
 from tksk_api.http.links import signed_link
-from tksk_api.http.problems import language_of, problem_headers
+from tksk_api.http.pages import page, spoken, wants_page
 from tksk_api.http.replies import PRIVATE, keep_secret
 from tksk_api.http.routing import Handler, Route, Router
 from tksk_api.security.permissions import Permission
@@ -34,16 +34,12 @@ class PageRoute(Route):
             try:
                 return await handle(request)
             except DomainError as refusal:
-                if self.response_class is not HTMLResponse or "text/html" not in request.headers.get("accept", ""):
+                if self.response_class is not HTMLResponse or not wants_page(request):
                     raise
                 request.scope["problem"] = refusal.code
-                spoken = request.query_params.get("lang")
-                language: Language = (
-                    "en" if spoken == "en" else "id" if spoken == "id" else language_of(request.scope["headers"])
-                )
-                page = render_refused(refusal, language, MINUTES)
-                status = PROBLEMS[refusal.code].status
-                return HTMLResponse(page, status, {**_headers(language), **problem_headers(refusal)})
+                asked = request.query_params.get("lang")
+                language = spoken(request, "en" if asked == "en" else "id" if asked == "id" else None)
+                return page(render_refused(refusal, language, MINUTES), language, CONTENT_POLICY, refusal)
 
         return shown
 
@@ -111,22 +107,12 @@ async def get_dashboard(
     """A page to read, print and follow down: activities by pillar beside the month before, SKTM and referrals by state,
     coverage, missing reports, and a map of the regions inside. By a link of `dashboard-links`, or with a token. A
     browser (`Accept: text/html`) that is refused, as with a link that is too old, is told so in a page."""
-    language = query.lang or language_of(request.scope["headers"])
+    language = spoken(request, query.lang)
     month = date.fromisoformat(f"{query.month}-01") if query.month else None
     seen = await dashboard(session, region_code, month)
 
-    def link(region: str, spoken: Language) -> str:
-        asked = {"lang": spoken} | ({"month": query.month} if query.month else {})
+    def link(region: str, lang: Language) -> str:
+        asked = {"lang": lang} | ({"month": query.month} if query.month else {})
         return signed_link(house.keyring, request.state.credentials, f"/dashboard/{region}", minutes=MINUTES, **asked)
 
-    return HTMLResponse(render_dashboard(seen, language, link, MINUTES), headers=_headers(language))
-
-
-def _headers(language: Language) -> dict[str, str]:
-    return {
-        **PRIVATE,
-        "Content-Language": language,
-        "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'none'",
-        "Vary": "Accept, Accept-Language",
-        "X-Robots-Tag": "noindex",
-    }
+    return page(render_dashboard(seen, language, link, MINUTES), language, CONTENT_POLICY)

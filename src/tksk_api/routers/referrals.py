@@ -175,14 +175,7 @@ async def get_referral_file(
     needs a proof of identity of a moment ago (`POST /v1/auth/step-up`) and counts as revealing a number.
     """
     file = await files.open_file(session, id, attachment_id, query.variant, house.settings)
-    return FileResponse(
-        house.vault.read(file.sealed),
-        lambda: house.vault.check(file.sealed),
-        name=file.name,
-        media_type=file.media_type,
-        size=file.size,
-        etag=file.etag,
-    )
+    return FileResponse(house.vault, file)
 
 
 @router.post(

@@ -15,9 +15,8 @@ from starlette.responses import Response
 from tksk_api.documents import charts
 from tksk_api.domain.assignments.reads import VACANCIES, VACANCIES_ON
 from tksk_api.domain.assignments.schemas import VacancyRead
-from tksk_api.domain.records import holds
+from tksk_api.domain.records import held_by, holds
 from tksk_api.domain.regions.service import local_today
-from tksk_api.domain.reports.sharing import held_by
 from tksk_api.domain.statistics import coverage, maps, open_data, service
 from tksk_api.domain.statistics.coverage import UNVISITED, UNVISITED_UNDATED
 from tksk_api.domain.statistics.periods import Period

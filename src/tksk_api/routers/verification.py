@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from tksk_api.documents.verification import CONTENT_POLICY, render_busy, render_verification
 from tksk_api.domain.clients.schemas import JsonWebKeySet
@@ -15,17 +15,12 @@ from tksk_api.domain.records import Read
 from tksk_api.domain.references.lists import label
 from tksk_api.domain.sktm_letters.content import SignatureKind, Status
 from tksk_api.domain.sktm_letters.service import find_public
-from tksk_api.errors import DomainError, Language
 from tksk_api.http.dependencies import HouseDep, PublicReaderDep
-from tksk_api.http.problems import language_of, problem_headers
-from tksk_api.http.rate import Policy
+from tksk_api.http.pages import PAGE_HEADERS, PageLanguage, page, refused_look, spoken, wants_facts
 from tksk_api.http.routing import PUBLIC, Router
 from tksk_api.security.letter_keys import MAX_AGE_SECONDS
 
 router = Router("verification", prefix="")
-
-
-_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language", "X-Robots-Tag": "noindex"}
 
 
 class Verification(Read):
@@ -57,28 +52,23 @@ async def verify_letter(
     house: HouseDep,
     request: Request,
     token: Annotated[str, Path(max_length=200)],
-    lang: Annotated[Literal["id", "en"] | None, Query(description="Language of the page")] = None,
+    lang: PageLanguage = None,
 ) -> Response:
     """A page for people (`text/html`), or the same facts for programs (`Accept: application/json`).
 
     Answers 200 also for an unknown token: the question was answered. The issuing office sees how often a letter was
     looked up, never by whom.
     """
-    language = lang or language_of(request.scope["headers"])
-    accept = request.headers.get("accept", "*/*")
-    try:
-        house.limits.take(request.scope, Policy.VERIFICATION)
-    except DomainError as refusal:
-        if "text/html" not in accept:
-            raise
-        return _page(render_busy(str(refusal.facts["retry_after"]), language), language, refusal)
+    language = spoken(request, lang)
+    if (refusal := refused_look(house, request)) is not None:
+        return page(render_busy(str(refusal.facts["retry_after"]), language), language, CONTENT_POLICY, refusal)
     letter = await find_public(reader, token, house.look_ups)
-    if "application/json" in accept and "text/html" not in accept:
+    if wants_facts(request):
         body = Verification.model_validate(letter).model_dump_json()
-        return Response(body, headers=_HEADERS, media_type="application/json")
+        return Response(body, headers=dict(PAGE_HEADERS), media_type="application/json")
     if letter.purpose is not None:
         letter = replace(letter, purpose=label("sktm_purposes", letter.purpose, language))
-    return _page(render_verification(letter, language), language)
+    return page(render_verification(letter, language), language, CONTENT_POLICY)
 
 
 @router.get(
@@ -93,11 +83,3 @@ async def sktm_keys(house: HouseDep) -> Response:
     before it signs. Save it, and get it anew now and then."""
     headers = {"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}"}
     return Response(json.dumps(house.letter_keys.jwks), headers=headers, media_type="application/json")
-
-
-def _page(page: str, language: Language, refusal: DomainError | None = None) -> Response:
-    policy = f"{CONTENT_POLICY}; frame-ancestors 'none'"  # which a page cannot say about itself
-    headers = {**_HEADERS, "Content-Language": language, "Content-Security-Policy": policy}
-    if refusal is not None:
-        return HTMLResponse(page, 429, {**headers, **problem_headers(refusal)})
-    return HTMLResponse(page, headers=headers)

@@ -3,16 +3,23 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort, Stored
-from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import new_id, table_of
+from tksk_api.database.tables import table_of
+from tksk_api.domain.dated_settings import (
+    first_day,
+    own_today,
+    set_from,
+    settings_of,
+    settings_to_change,
+    version_of,
+)
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.report_calendars.models import ReportCalendar
 from tksk_api.domain.report_calendars.schemas import EffectiveCalendar, ReportCalendarPut, ReportCalendarRead
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import invalid
 
 _TABLE = table_of(ReportCalendar)
 _IN_FORCE = text("SELECT name, value, origin FROM app.report_calendar(CAST(:region AS text), CAST(:on AS date))")
@@ -40,7 +47,7 @@ async def effective(session: AsyncSession, region_code: str, on: date | None = N
     return EffectiveCalendar(
         region_code=region_code,
         on=on,
-        version=await _version(session, region_code),
+        version=version_of(await settings_of(session, _TABLE, [region_code]), region_code),
         values={row.name: row.value for row in rows},
         origins={row.name: row.origin for row in rows},
     )
@@ -65,42 +72,12 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
     Raises not_found, invalid_request (unknown_region, report_level, in_past), precondition_required (it has settings
     and no version was given), stale_version.
     """
-    if not scope_of(session).contains(region_code):
-        raise DomainError("not_found")
-    region = await require_region(session, region_code, "/region_code")
+    today = await own_today(session, region_code)
     if len(region_code) == _VILLAGE:
         raise invalid("/region_code", "report_level")
-    today = local_today(region.timezone)
-    effective_from = body.effective_from or today
-    if effective_from < today:
-        raise invalid("/effective_from", "in_past")
-    connection = await session.connection()
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"calendar {region_code}", 0))))
-    current = await _version(session, region_code)
-    if current is not None and version is None:
-        raise DomainError("precondition_required")
-    if version != current:
-        raise DomainError("stale_version", current_version=current)
-    settings = body.model_dump(exclude={"effective_from"}) | {"version": (current or 0) + 1}
-    here = (_TABLE.c.region_code == region_code, _TABLE.c.effective_from == effective_from)
-    same_day = (await connection.execute(select(_TABLE.c.id).where(*here))).scalar()
-    key = same_day or new_id()
-    # Not through the mapped class, which would start each row's version anew.
-    await connection.execute(
-        update(_TABLE).where(_TABLE.c.id == key).values(settings)
-        if same_day
-        else insert(_TABLE).values(
-            id=key,
-            region_code=region_code,
-            effective_from=effective_from,
-            created_by=principal_of(session).user_id,
-            **settings,
-        )
+    day = first_day(body.effective_from, today)
+    rows = await settings_to_change(session, _TABLE, region_code, version)
+    settings = body.model_dump(exclude={"effective_from"})
+    return await REPORT_CALENDARS.stored(
+        session, await set_from(session, _TABLE, region_code, day, rows, values=settings)
     )
-    return await REPORT_CALENDARS.stored(session, key)
-
-
-async def _version(session: AsyncSession, region_code: str) -> int | None:
-    newest = select(func.max(_TABLE.c.version)).where(_TABLE.c.region_code == region_code)
-    found: int | None = (await (await session.connection()).execute(newest)).scalar()
-    return found

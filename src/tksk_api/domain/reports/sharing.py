@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Resource, Stored
-from tksk_api.domain.records import holds
+from tksk_api.domain.records import held_by, holds
 from tksk_api.domain.reports.content import SENSITIVE
 from tksk_api.domain.reports.reads import REPORTS, REVISIONS, TRANSITIONS
 from tksk_api.errors import DomainError
-from tksk_api.security.permissions import ROLE_PERMISSIONS, Permission, Role
+from tksk_api.security.permissions import Permission
 
 Holds = Callable[[Permission], bool]
 
@@ -48,13 +48,6 @@ def _without_words(resource: Resource) -> Resource:
 
 _LISTED = {"reports": REPORTS, "revisions": REVISIONS, "history": TRANSITIONS}
 _WORDLESS = {name: _without_words(resource) for name, resource in _LISTED.items()}
-
-
-async def held_by(reader: Reader) -> Holds:
-    """What the caller may do besides: by their role, or by what a machine's token was narrowed to."""
-    scopes = reader.admission.token_scopes if reader.admission else None
-    granted = ROLE_PERMISSIONS[Role(await reader.role())] if scopes is None else scopes
-    return lambda permission: permission in granted
 
 
 async def listing(reader: Reader, name: str) -> Resource:

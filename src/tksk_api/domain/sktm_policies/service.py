@@ -1,7 +1,7 @@
 """Reading and setting what a region demands of an SKTM."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal_column,
     or_,
     select,
@@ -24,8 +23,16 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Resource, Sort, Stored
-from tksk_api.database.session import principal_of, scope_of
-from tksk_api.database.tables import new_id, table_of
+from tksk_api.database.tables import table_of
+from tksk_api.domain.dated_settings import (
+    Row,
+    first_day,
+    own_today,
+    set_from,
+    settings_of,
+    settings_to_change,
+    version_of,
+)
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.regions.service import local_today, require_region
 from tksk_api.domain.sktm_policies.models import SktmLogo, SktmPolicy
@@ -37,7 +44,7 @@ from tksk_api.domain.sktm_policies.schemas import (
     SktmPolicyPut,
     SktmPolicyRead,
 )
-from tksk_api.errors import DomainError, invalid, not_found
+from tksk_api.errors import invalid, not_found
 
 _TABLE = table_of(SktmPolicy)
 _LOGOS = table_of(SktmLogo)
@@ -82,7 +89,7 @@ async def effective(
     on = on or local_today(region.timezone)
     levels = (13, 8, 5, 2) if inherited else (len(region_code),)
     above = [region_code[:length] for length in levels if length <= len(region_code)]
-    rows = await _rows(session, above)
+    rows = await settings_of(session, _TABLE, above)
     in_force = {row["region_code"]: row for row in rows if row["effective_from"] <= on}
     values, origins = resolve((code, in_force[code]) for code in above if code in in_force)
     if not inherited:
@@ -91,7 +98,7 @@ async def effective(
     return EffectivePolicy(
         region_code=region_code,
         on=on,
-        version=max((row["version"] for row in rows if row["region_code"] == region_code), default=None),
+        version=version_of(rows, region_code),
         values=values,
         origins=origins,
         planned=[
@@ -112,16 +119,14 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
 
     Raises invalid_request, precondition_required (it has settings and no version was given), stale_version.
     """
-    today = await _own_today(session, region_code)
+    today = await own_today(session, region_code)
     _check_codes(body)
-    effective_from = body.effective_from or today
-    if effective_from < today:
-        raise invalid("/effective_from", "in_past")
-    rows = await _rows_to_change(session, region_code, version)
+    day = first_day(body.effective_from, today)
+    rows = await settings_to_change(session, _TABLE, region_code, version)
     settings = body.model_dump(mode="json", exclude={"effective_from"})
     for name in ("letterhead", "wording"):
         settings[name] = body.model_dump(include={name}, exclude_none=True).get(name)
-    return await _write(session, region_code, effective_from, rows, settings)
+    return await _write(session, region_code, day, rows, settings)
 
 
 async def call_off(session: AsyncSession, region_code: str, version: int, day: date) -> None:
@@ -129,8 +134,8 @@ async def call_off(session: AsyncSession, region_code: str, version: int, day: d
 
     Raises not_found (nothing of the region's own is planned for that day, or the day has come), stale_version.
     """
-    today = await _own_today(session, region_code)
-    rows = await _rows_to_change(session, region_code, version)
+    today = await own_today(session, region_code)
+    rows = await settings_to_change(session, _TABLE, region_code, version)
     if day <= today or day not in {row["effective_from"] for row in rows}:
         raise not_found()
     connection = await session.connection()
@@ -145,8 +150,8 @@ async def put_logo(session: AsyncSession, region_code: str, version: int | None,
 
     Raises not_found, precondition_required, stale_version.
     """
-    today = await _own_today(session, region_code)
-    rows = await _rows_to_change(session, region_code, version)
+    today = await own_today(session, region_code)
+    rows = await settings_to_change(session, _TABLE, region_code, version)
     digest = hashlib.sha256(image).hexdigest()
     kept = postgresql.insert(_LOGOS).values(sha256=digest, image=image).on_conflict_do_nothing()
     await (await session.connection()).execute(kept)
@@ -155,8 +160,8 @@ async def put_logo(session: AsyncSession, region_code: str, version: int | None,
 
 async def remove_logo(session: AsyncSession, region_code: str, version: int) -> None:
     """Inherit the picture again from today on. Raises not_found when the region has none of its own, stale_version."""
-    today = await _own_today(session, region_code)
-    rows = await _rows_to_change(session, region_code, version)
+    today = await own_today(session, region_code)
+    rows = await settings_to_change(session, _TABLE, region_code, version)
     if rows[-1]["logo"] is None:
         raise not_found()
     await _write_logo(session, region_code, today, rows, None)
@@ -177,63 +182,22 @@ async def logo_in_force(session: AsyncSession, region_code: str, on: date | None
     return digest, await logo(session, digest)
 
 
-async def _own_today(session: AsyncSession, region_code: str) -> date:
-    """Today in a region whose settings the caller may change. Raises not_found."""
-    if not scope_of(session).contains(region_code):
-        raise not_found()
-    return local_today((await require_region(session, region_code, "/region_code")).timezone)
-
-
-async def _rows_to_change(session: AsyncSession, region_code: str, version: int | None) -> list[dict[str, Any]]:
-    """The region's settings, nobody else changing them. Raises precondition_required, stale_version."""
-    connection = await session.connection()
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"policy {region_code}", 0))))
-    rows = await _rows(session, [region_code])
-    current = max((row["version"] for row in rows), default=None)
-    if current is not None and version is None:
-        raise DomainError("precondition_required")
-    if version != current:
-        raise DomainError("stale_version", current_version=current)
-    return rows
-
-
 async def _write(
-    session: AsyncSession, region_code: str, day: date, rows: list[dict[str, Any]], settings: Mapping[str, Any]
+    session: AsyncSession, region_code: str, day: date, rows: Sequence[Row], settings: Mapping[str, Any]
 ) -> Stored:
     """These settings from `day` on; what they do not name stays as on the day before."""
-    same_day = next((row for row in rows if row["effective_from"] == day), None)
-    before: Mapping[str, Any] = next((row for row in reversed(rows) if row["effective_from"] <= day), {})
+    before: Row = next((row for row in reversed(rows) if row["effective_from"] <= day), {})
     values = {name: before.get(name) for name in DEFAULT} | dict(settings)
-    values["version"] = max((row["version"] for row in rows), default=0) + 1
-    key = same_day["id"] if same_day else new_id()
-    # Not through the mapped class, which would start each row's version anew.
-    await (await session.connection()).execute(
-        update(_TABLE).where(_TABLE.c.id == key).values(values)
-        if same_day
-        else insert(_TABLE).values(
-            id=key,
-            region_code=region_code,
-            effective_from=day,
-            created_by=principal_of(session).user_id,
-            **values,
-        )
-    )
-    return await SKTM_POLICIES.stored(session, key)
+    return await SKTM_POLICIES.stored(session, await set_from(session, _TABLE, region_code, day, rows, values=values))
 
 
 async def _write_logo(
-    session: AsyncSession, region_code: str, today: date, rows: list[dict[str, Any]], digest: str | None
+    session: AsyncSession, region_code: str, today: date, rows: Sequence[Row], digest: str | None
 ) -> Stored:
     # A planned change was made before the picture, and knows nothing of it.
     later = update(_TABLE).where(_TABLE.c.region_code == region_code, _TABLE.c.effective_from > today)
     await (await session.connection()).execute(later.values(logo=digest))
     return await _write(session, region_code, today, rows, {"logo": digest})
-
-
-async def _rows(session: AsyncSession, region_codes: list[str]) -> list[dict[str, Any]]:
-    """The settings of these regions, each region's oldest first."""
-    query = select(_TABLE).where(_TABLE.c.region_code.in_(region_codes)).order_by(_TABLE.c.effective_from)
-    return [dict(row._mapping) for row in await (await session.connection()).execute(query)]
 
 
 def _check_codes(body: SktmPolicyPut) -> None:
