@@ -1,0 +1,19 @@
+"""Create imports."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import ops
+
+revision = "0033"
+down_revision = "0032"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,19 @@
+"""Create exports."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import ops
+
+revision = "0034"
+down_revision = "0033"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

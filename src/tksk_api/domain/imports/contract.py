@@ -1,0 +1,116 @@
+"""What reading, kinds and the job say to each other; no I/O.
+
+A file becomes `Row`s of cells (reading), a mapping and the kind's columns make `Parsed` rows of them (columns), the kind
+turns a page of those into `Fate`s (kinds), and the job keeps the fates and adds them up (work).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tksk_api.security.permissions import Permission
+
+FateName = Literal["created", "updated", "unchanged", "parked", "rejected"]
+OnMatch = Literal["skip", "update", "park"]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A cell that computes; its text is kept, never its result."""
+
+    text: str
+
+
+# What stands in a cell: text as it was written (of a CSV always), or what a workbook says it is.
+Cell = str | float | bool | date | datetime | Formula | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; `number` is the one that a spreadsheet shows beside it (of a CSV the record's, its header being 1)."""
+
+    number: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, or was understood, in which column: the header as it stands in the file, None of the whole row.
+
+    `facts` fill the words of the code; never a NIK, a name or another value of the person.
+    """
+
+    column: str | None
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A row in the kind's own terms; `values` has only the columns that the file has. A row with faults is rejected."""
+
+    number: int
+    values: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a row. `before` is what an update replaced, to be put back by an undo; it is sealed when kept."""
+
+    number: int
+    fate: FateName
+    record_id: UUID | None = None
+    version: int | None = None
+    before: Mapping[str, Any] | None = None
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a kind. `read` makes its value of a cell, with notes of what it understood.
+
+    Raises CellError with a stable code; the words of codes are in the reference list `import_codes`.
+    """
+
+    name: str
+    read: Callable[[Cell], tuple[Any, tuple[str, ...]]]
+    header: str  # Indonesian, as in the template
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+    example: str = ""
+    words: tuple[str, str] = ("", "")  # what to write here, in Indonesian and English
+    choices: tuple[str, ...] = ()  # the template offers them as a list
+    is_identity: bool = False  # never shown again in a report
+
+
+class CellError(ValueError):
+    """A cell that cannot be read as its column asks."""
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code, self.facts = code, facts
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may be imported. `apply` works in the name of the importer, inside one transaction.
+
+    It never raises for a row: a refusal is the row's fate, and the others go on. The same call serves the dry run,
+    which is rolled back. `key` is what two rows of one file may not share (None: nothing to compare).
+    `undo` takes back what was created or puts back what was updated, and says why not of the others.
+    """
+
+    name: str
+    permission: Permission
+    columns: tuple[Column, ...]
+    key: Callable[[Mapping[str, Any]], str | None]
+    apply: Callable[[AsyncSession, Sequence[Parsed], OnMatch], Awaitable[Sequence[Fate]]]
+    undo: Callable[[AsyncSession, Sequence[Fate]], Awaitable[Sequence[Fault | None]]]
+    page: int = 500  # rows of one step
