@@ -106,6 +106,13 @@ def amend(function: str, *changes: tuple[str, str]) -> None:
     op.execute(sa.text(definition.replace(":", r"\:")))
 
 
+def reword(function: str, before: str, after: str) -> None:
+    """Say something in a function of the schema app, which stands there once, in other words."""
+    definition = _definition(function)
+    assert definition.count(before) == 1, f"app.{function}: {definition.count(before)} times {before!r}"
+    op.execute(sa.text(definition.replace(before, after).replace(":", r"\:")))
+
+
 def unamend(function: str, *changes: tuple[str, str]) -> None:
     """What `amend` did, taken back."""
     definition = _definition(function)

@@ -111,6 +111,7 @@ def settings(cluster: embedded.Cluster, owner_url: str, tmp_path_factory: pytest
         verification_per_minute=1_000_000,
         reveals_per_hour=1_000_000,
         letters_per_hour=1_000_000,
+        exports_per_hour=1_000_000,
         seal_seconds=0,
         job_seconds=0,
         open_data_publisher="Dinas Sosial Contoh",

@@ -21,8 +21,7 @@ class ProblemText:
         return self.title_id if language == "id" else self.title_en
 
     def detail(self, language: Language, facts: Mapping[str, object]) -> str:
-        template = self.detail_id if language == "id" else self.detail_en
-        return template.format_map(_Facts(facts))
+        return filled(self.detail_id if language == "id" else self.detail_en, facts)
 
     def page(self, code: str) -> str:
         """Markdown of the page that a problem's `type` leads to."""
@@ -454,6 +453,24 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "This step is not possible now",
         "Status sekarang {state}; langkah yang tersedia: {allowed_actions}.",
         "The current state is {state}; the steps available are: {allowed_actions}.",
+    ),
+    "rows_rejected": ProblemText(
+        409,
+        "Ada baris yang ditolak",
+        "Some rows are rejected",
+        "{rejected} baris ditolak, dan berkas ini hanya boleh disimpan seluruhnya. Perbaiki berkas dari laporannya "
+        "lalu unggah lagi, atau periksa ulang dengan atomic=row.",
+        "{rejected} rows are rejected, and this file is to be written as a whole or not at all. Correct the file by "
+        "its report and upload it again, or validate it once more with atomic=row.",
+    ),
+    "workbook_full": ProblemText(
+        409,
+        "Tidak muat dalam buku kerja",
+        "It does not fit into a workbook",
+        "Sebuah lembar XLSX memuat paling banyak 1.048.576 baris, dan satu sel 32.767 huruf. Ekspor lagi sebagai csv, "
+        "jsonl atau parquet, atau batasi dengan filter.",
+        "A sheet of an XLSX holds 1,048,576 rows at most, and a cell 32,767 characters. Export it again as csv, jsonl "
+        "or parquet, or narrow it down with a filter.",
     ),
     "frozen": ProblemText(
         409,
@@ -1055,4 +1072,9 @@ def field_detail(code: str, language: Language, facts: Mapping[str, object]) -> 
     indonesian, english = _FIELD_TEXTS[code]
     if language == "id" and facts.get("expected") in _KINDS:
         facts = {**facts, "expected": _KINDS[str(facts["expected"])]}
-    return (indonesian if language == "id" else english).format_map(_Facts(facts))
+    return filled(indonesian if language == "id" else english, facts)
+
+
+def filled(template: str, facts: Mapping[str, object]) -> str:
+    """Words with their `{fact}` placeholders filled in; a fact that nobody gave is a dash."""
+    return template.format_map(_Facts(facts))

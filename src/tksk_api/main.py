@@ -74,12 +74,14 @@ def create_app(settings: Settings, services: Collection[str] = ()) -> FastAPI:
         house = app.state.house
         handlers = {kind: handler for service in chosen.values() for kind, handler in service.jobs.items()}
         handlers |= {kind: made(house) for service in chosen.values() for kind, made in service.house_jobs.items()}
+        long = {kind: made(house) for service in chosen.values() for kind, made in service.long_jobs.items()}
         chores = [chore for service in chosen.values() for chore in service.chores]
         async with (
             house.limits.shared(engine),
             house.look_ups.shared(engine),
             sealing(sessions, settings.seal_seconds),
             working(sessions, handlers, chores, settings.job_seconds),
+            working(sessions, long, (), settings.job_seconds),  # a page of an import is longer than any other step
             sending(
                 sessions,
                 gateways_of(settings),

@@ -9,6 +9,10 @@ from fastapi import APIRouter
 
 from tksk_api import domain
 from tksk_api.domain.eligibility import simulation
+from tksk_api.domain.exports.service import KIND as EXPORT
+from tksk_api.domain.exports.upkeep import settle as settle_exports
+from tksk_api.domain.imports.service import KIND as IMPORT
+from tksk_api.domain.imports.upkeep import settle
 from tksk_api.domain.jobs.worker import Chore, Handler
 from tksk_api.domain.notifications.outbox import remind_of_reports, tell_deadlines
 from tksk_api.domain.referrals.lapse import lapse
@@ -34,8 +38,10 @@ from tksk_api.routers import (
     document_names,
     duplicates,
     enrolments,
+    exports,
     families,
     identity,
+    imports,
     jobs,
     me,
     notifications,
@@ -74,6 +80,7 @@ class Service:
     routers: tuple[APIRouter, ...]
     jobs: Mapping[str, Handler] = field(default_factory=dict)
     house_jobs: Mapping[str, Callable[[House], Handler]] = field(default_factory=dict)  # those that need what it owns
+    long_jobs: Mapping[str, Callable[[House], Handler]] = field(default_factory=dict)  # whose steps keep others waiting
     chores: tuple[Chore, ...] = ()
 
 
@@ -150,6 +157,14 @@ SERVICES: Mapping[str, Service] = {
         (reports.router, report_calendars.router, report_verification.router),
         jobs={COMPILE_MANY: compile_many},
         chores=(Chore("remind_of_reports", 3600, remind_of_reports),),
+    ),
+    "bulk": Service(
+        "Bulk",
+        "Tables from other systems: looked through, written by the rules that hold for one record, and taken back; "
+        "and lists as files.",
+        (imports.router, exports.router),
+        long_jobs={IMPORT: imports.importing, EXPORT: exports.exporting},
+        chores=(Chore("settle_imports", 30, settle), Chore("settle_exports", 30, settle_exports)),
     ),
     "jobs": Service("Jobs", "Work that takes longer than a request: its progress and result.", (jobs.router,)),
     "activities": Service(

@@ -69,6 +69,7 @@ def _contact(value: str) -> str:
     return value
 
 
+IMPORT_BYTES = 256 * 1024**2
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgresql"])]
 
@@ -144,6 +145,18 @@ class Settings(BaseSettings):
     attachment_workers: int = Field(default=2, ge=1, le=64, description="processes that look into uploads")
     attachment_queue: int = Field(default=400, ge=1, description="uploads that may wait for one of them")
     attachment_quota_bytes: int = Field(default=50 * 1024**3, ge=0, description="per regency")
+    import_bytes: int = Field(default=IMPORT_BYTES, ge=1024, le=IMPORT_BYTES, description="the largest file to import")
+    import_all_rows: int = Field(
+        default=20_000, ge=1, description="rows of a file that is imported as a whole or not at all, at most"
+    )
+    import_elsewhere_per_day: int = Field(
+        default=1000, ge=1, description="rows that may tell of a NIK that it is registered elsewhere, per user"
+    )
+    export_hours: int = Field(default=24, ge=1, le=168, description="how long the file of an export is there")
+    exports_per_hour: int = Field(default=30, ge=1, description="exports asked for, per user")
+    export_numbers_per_day: int = Field(
+        default=10_000, ge=1, description="people whose full numbers leave in exports, per user"
+    )
     seal_seconds: int = Field(default=60, ge=0, description="how often the access log is sealed; 0: not by this server")
     job_seconds: float = Field(default=1.0, ge=0, description="how often this server looks for jobs; 0: never")
     message_seconds: float = Field(

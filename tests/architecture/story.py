@@ -29,6 +29,8 @@ NOT_ABOUT_PEOPLE = {
     "reference": "public reference data",
     "visit-forms": "public reference data",
     "programs": "public reference data; the advice on a person is driven with the referrals",
+    "imports": "one's own tables; what their rows write leaves its rows one by one (tests/api/test_imports.py)",
+    "exports": "one's own files; whoever stands in one is named by its pages (tests/api/test_exports.py)",
     "jobs": "counts of people, and numbers of letters, whom they do not name",
     "sign_sktm_applications": "a job, whose letters leave their rows one by one (tests/api/test_sign_many.py)",
     "agencies": "public offices",

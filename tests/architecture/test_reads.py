@@ -55,6 +55,10 @@ BUDGET = {
     "get_sktm_letter": 6,  # one of them for the applicant's own key, one asks whether somebody it names is restricted
     "get_beneficiary_statement": 7,  # whatever the length of what is held
     "get_attachment_content": 4,  # one of them for the person's own key
+    "get_export_content": 4,  # enters, the export, the access row, and how often it was fetched
+    "get_import_errors": 4,  # enters, the import, the access row, and the faults of each part that has some
+    "get_import_mapping": 3,
+    "list_import_rows": 2,
     # However many visits, people and families: each kind of thing once, and one access row for all.
     "get_visit_worksheet": 6,
     "get_visit_worksheets": 6,
@@ -183,6 +187,7 @@ _VALUES = {
     "text": "'x' || i",
     "date": "current_date",
     "integer": "i",
+    "bigint": "i",
     "numeric": "0.9",
     "bytea": "sha256(i::text::bytea)",
     "boolean": "false",

@@ -18,6 +18,7 @@ from architecture.specification import Operation
 from certificates import PASSWORD, p12
 from files import picture
 from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, Caller, add_user, nik, person
+from import_flow import exporting, work
 from tksk_api.security.permissions import ROLE_REGION_LEVEL, Role
 
 Place = dict[str, str]
@@ -69,6 +70,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_activity_template": {"kind": "coordination_meeting", "pillar": "protection", "recurrence": None},
     "update_activity_template": {"kind": "coordination_meeting", "pillar": "protection", "recurrence": None},
     "use_activity_template": {"headcount": None, "beneficiary_ids": []},
+    "validate_import": dict.fromkeys(
+        ("atomic", "on_match", "columns", "mapping", "delimiter", "encoding", "sheet", "heading_row", "dates")
+    ),
+    "create_export": {"kind": "partners", "filter": {}, "full_numbers": False, "reason": None, "recipient": None},
+    "put_import_mapping": {"kind": "partners", "columns": {"Sebutan": "name"}, "heading_row": None},
     "create_access_grant": {"reason_code": "medical_emergency", "reason": "Pasien tidak sadar di IGD rumah sakit"},
 }
 
@@ -76,6 +82,7 @@ BODIES: dict[str, dict[str, Any]] = {
 # Files and fields of uploads that are no picture, for an office of a place.
 FILES: dict[str, Callable[[Place], tuple[dict[str, str], bytes]]] = {
     "create_office_certificate": lambda place: ({"region_code": place["village"], "password": PASSWORD}, p12()),
+    "create_import": lambda place: ({"kind": "partners"}, _partners(place["village"])),
 }
 
 
@@ -112,7 +119,8 @@ class World:
                 "district" if operation.collection in ("dashboard", "report-calendars") else "village"
             ],
             "effective_from": "2100-01-01",
-            "kind": "bars",
+            "kind": {"imports": "partners"}.get(operation.collection, "bars"),
+            "name": "baru" if operation.name == "put_import_mapping" else "contoh",
             "token": self.ids["sktm-letters"] if operation.collection == "sktm-letters" else "tidak-dikenal-token-ini",
             "id": self.ids.get(operation.collection),
             "number": "1",
@@ -307,6 +315,18 @@ async def _fill(world: World) -> None:
     ids["partners"] = await _made(
         tksk, "/v1/partners", {"type": "karang_taruna", "name": "Karang Taruna Tunas Bahari", "region_code": village}
     )
+    fields, content = FILES["create_import"](world.place)
+    answer = await tksk.post("/v1/imports", data=fields, files={"file": ("mitra.csv", content)})
+    assert answer.status_code == 202, answer.text
+    ids["imports"] = str(answer.json()["id"])
+    await work(world.app)
+    answer = await tksk.post("/v1/exports", json={"kind": "partners", "purpose": "service"})
+    assert answer.status_code == 202, answer.text
+    ids["exports"] = str(answer.json()["id"])
+    await exporting(world.app)
+    for name in ("contoh", "lain"):
+        answer = await tksk.put(f"/v1/imports/mappings/{name}", json=BODIES["put_import_mapping"])
+        assert answer.status_code == 200, answer.text
     # Acting, for several villages of one district have an officer here, and a district has one holder.
     ids["assignments"] = await _made(
         world.home["regency_office"], "/v1/assignments", assignment(tksk.user_id, world.place["district"])
@@ -398,6 +418,10 @@ async def _break_glass(world: World) -> None:
     body = {"nik": world.nik, **BODIES["create_access_grant"]}
     world.ids["access-grants"] = await _made(stranger, "/v1/access-grants", body)
     await stranger.aclose()
+
+
+def _partners(village: str) -> bytes:
+    return f"Jenis PSKS;Nama Mitra;Kode Wilayah\nlks;Yayasan Bahari;{village}\nlks;Yayasan Bahari;{village}\n".encode()
 
 
 def family(beneficiary_id: str, village: str = SRENGSEM) -> dict[str, Any]:

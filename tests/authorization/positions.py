@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 
+import import_flow
 from architecture.specification import Operation, operations
 from architecture.world import (
     AWAY,
@@ -349,9 +350,15 @@ async def _withdraw(at: Positions) -> None:
     sealed = await office.post("/v1/office-certificates", data=fields, files={"file": ("kantor.p12", content)})
     certificate = sealed.json()["id"]
     first = {"If-Match": '"v1"'}
+    fields, content = FILES["create_import"](HOME)
+    sent = await tksk.post("/v1/imports", data=fields, files={"file": ("mitra.csv", content)})
+    imported = sent.json()["id"]
+    exported = (await tksk.post("/v1/exports", json={"kind": "partners", "purpose": "service"})).json()["id"]
     ended = [
         await tksk.delete(f"/v1/attachments/{photo}", headers=first),
         await home["admin"].post(f"/v1/jobs/{counted}/cancel", headers=first),
+        await tksk.post(f"/v1/imports/{imported}/cancel", headers=first),
+        await tksk.delete(f"/v1/exports/{exported}", headers=first),
         await tksk.delete(f"/v1/families/{deserted}/members/{last['member_id']}?reason=moved", headers=first),
         await office.post(f"/v1/assignments/{ended_cover}/end", json={"end_reason": "resigned"}, headers=first),
         await office.delete(f"/v1/beneficiaries/{gone}", headers=first),
@@ -364,6 +371,8 @@ async def _withdraw(at: Positions) -> None:
         await office.post(f"/v1/office-certificates/{certificate}/retire", headers=first),
     ]
     assert all(answer.is_success for answer in ended), [answer.text for answer in ended]
+    await import_flow.work(at.app)
+    await import_flow.exporting(at.app)
     await stranger.aclose()
     at.deleted = {
         "beneficiaries": gone,
@@ -371,6 +380,8 @@ async def _withdraw(at: Positions) -> None:
         "sktm-applications": sktm,
         "referrals": referral,
         "jobs": counted,
+        "imports": imported,
+        "exports": exported,
         "users": user,
         "access-grants": grant,
         "clients": client,

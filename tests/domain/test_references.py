@@ -40,6 +40,7 @@ EVIDENCE = {
     "assets",
 }
 OTHER_LISTS = {
+    "import_codes",
     "worklist_kinds",
     "timeline_events",
     "family_change_reasons",

@@ -8,6 +8,8 @@ from tksk_api.cli import (
     database,
     demo,
     doctor,
+    export,
+    import_,
     keys,
     letter_keys,
     master_keys,
@@ -29,6 +31,8 @@ app.command("migrate")(database.migrate)
 app.command("openapi")(specification.openapi)
 app.command("doctor")(doctor.doctor)
 app.command("seed")(seed.seed)
+app.command("import")(import_.import_file)
+app.command("export")(export.export_list)
 
 regions = typer.Typer(no_args_is_help=True, help="The packaged list of every region of Indonesia.")
 regions.command("load")(database.load_regions_command)

@@ -20,6 +20,7 @@ from tksk_api.cli.database import create_database, in_use, prepare
 from tksk_api.cli.offices import USERS, seed_offices
 from tksk_api.cli.serve import free_port
 from tksk_api.cli.walk import StepFailedError, Walk, letter
+from tksk_api.cli.walk_bulk import bulk
 from tksk_api.cli.walk_referrals import referrals
 from tksk_api.cli.walk_register import register
 from tksk_api.cli.walk_report import report
@@ -36,6 +37,7 @@ CHAPTERS: Mapping[str, Callable[[Walk], None]] = {
     "sktm": sktm,
     "referrals": referrals,
     "report": report,
+    "bulk": bulk,
 }
 _NAME = "tksk_demo"
 _DEFAULT_PORT = 8000

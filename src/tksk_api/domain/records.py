@@ -71,7 +71,7 @@ async def create_once(
     wanted: UUID | None = getattr(body, "id", None)
     if wanted is not None:
         row.id = wanted
-    row.create_digest = _create_digest(session, body, below)
+    row.create_digest = create_digest(keyring_of(session), body, below)
     row.created_by = principal_of(session).user_id
     row.version = 1
     refuse_outside(scope_of(session), row)
@@ -95,16 +95,17 @@ async def created_before(
     found = (await connection.execute(select(table.c.create_digest).where(table.c.id == wanted))).first()
     if found is None:
         return None
-    if found.create_digest is None or bytes(found.create_digest) != _create_digest(session, body, below):
+    if found.create_digest is None or bytes(found.create_digest) != create_digest(keyring_of(session), body, below):
         raise DomainError("id_in_use")
     return await resource.stored(session, wanted)
 
 
-def _create_digest(session: AsyncSession, body: BaseModel, below: UUID | None) -> bytes:
+def create_digest(keyring: Keyring, body: BaseModel, below: UUID | None = None) -> bytes:
+    """By which a client's repetition of the same content is known again."""
     content: Any = body.model_dump(mode="json")
     if below is not None:
         content = [str(below), content]
-    return keyring_of(session).mac("create", json.dumps(content, sort_keys=True).encode())
+    return keyring.mac("create", json.dumps(content, sort_keys=True).encode())
 
 
 async def load(

@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tksk_api import __version__
+from tksk_api.domain.refusals import database_error
 from tksk_api.errors import DomainError, not_found
-from tksk_api.http.problems import database_error, render
+from tksk_api.http.problems import render
 from tksk_api.telemetry import Metrics, log
 
 _MAX_URL = 4096

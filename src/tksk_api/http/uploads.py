@@ -12,9 +12,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from tksk_api.domain.refusals import field_errors
 from tksk_api.errors import DomainError, FieldError
 from tksk_api.http.limits import media_type
-from tksk_api.http.problems import field_errors
 from tksk_api.types import clean_text
 
 MULTIPART = "multipart/form-data"

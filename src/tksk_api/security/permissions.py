@@ -101,6 +101,8 @@ class Permission(StrEnum):
     PROGRAM_ADVISE = "program:advise", "Ask what a programme's rules say of a person of one's own area; recorded"
     PROGRAM_SIMULATE = "program:simulate", "Count who would qualify in one's own area, naming nobody"
     JOB_FOLLOW = "job:follow", "Follow and cancel one's own jobs"
+    IMPORT_RUN = "import:run", "Import tables of what one may write one by one, and take one's own imports back"
+    EXPORT_RUN = "export:run", "Export lists that one may read as a file"
     AGENCY_READ = "agency:read", "See the directory of agencies"
     AGENCY_WRITE = "agency:write", "Maintain agencies of one's own area"
     PARTNER_READ = "partner:read", "See the directory of social partners"
@@ -129,10 +131,10 @@ class Permission(StrEnum):
 _P = Permission
 _SEES = {_P.BENEFICIARY_READ, _P.VISIT_READ, _P.SKTM_READ, _P.REFERRAL_READ, _P.ACTIVITY_READ, _P.PARTNER_READ}
 _SEES |= {_P.TIMELINE_READ, _P.PROPOSAL_READ}
-_SEES |= {_P.PPKS_READ, _P.FAMILY_READ, _P.STATISTICS_READ, _P.FIGURES_READ}
+_SEES |= {_P.PPKS_READ, _P.FAMILY_READ, _P.STATISTICS_READ, _P.FIGURES_READ, _P.EXPORT_RUN}
 _KNOWS = {_P.SIGNED_IN, _P.NOTIFICATION_OWN, _P.WORKLIST_READ, _P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ}
 _REGISTERS = {_P.BENEFICIARY_WRITE, _P.BENEFICIARY_MOVE, _P.BENEFICIARY_REVEAL, _P.ATTACHMENT_WRITE}
-_REGISTERS |= {_P.FAMILY_WRITE, _P.BENEFICIARY_IDENTIFY, _P.PPKS_WRITE}
+_REGISTERS |= {_P.FAMILY_WRITE, _P.BENEFICIARY_IDENTIFY, _P.PPKS_WRITE, _P.IMPORT_RUN}
 _HANDLES = {_P.SKTM_CREATE, _P.SKTM_SUBMIT, _P.SKTM_RETURN, _P.SKTM_CHECK, _P.SKTM_COLLECT, _P.SKTM_CANCEL}
 _HANDLES |= {_P.PROGRAM_ADVISE}
 # Where a village has no clerk and a district no officer, the regency decides what a visit proposed.
@@ -140,7 +142,7 @@ _DECIDES = {_P.PROPOSAL_DECIDE}
 _HOLDS_LETTERS = {_P.SKTM_PRINT, _P.ATTACHMENT_READ}
 _OFFICE = {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.ACTIVITY_REVIEW, _P.GRANT_READ}
 _OFFICE |= {_P.GRANT_REVOKE, _P.PRIVACY_READ, _P.BENEFICIARY_EXISTS, _P.PARTNER_WRITE}
-_OFFICE |= {_P.DECILE_WRITE}
+_OFFICE |= {_P.DECILE_WRITE, _P.IMPORT_RUN}
 _ASSIGNS = {_P.ASSIGNMENT_READ, _P.ASSIGNMENT_MANAGE}
 _OFFICE |= _ASSIGNS
 _REPORTS = {_P.REPORT_READ, _P.REPORT_WRITE, _P.REPORT_REVIEW}
@@ -158,7 +160,8 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _ASSIGNS
         | _COUNTS
         | _CERTIFIES
-        | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE}
+        | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.IMPORT_RUN}
+        | {_P.EXPORT_RUN}
     ),
     Role.MINISTRY: frozenset(
         _KNOWS
@@ -166,7 +169,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _MACHINES
         | _RULES
         | _REPORTS
-        | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ, _P.DECILE_WRITE}
+        | {_P.USER_READ, _P.GRANT_READ, _P.ASSIGNMENT_READ, _P.DECILE_WRITE, _P.IMPORT_RUN}
     ),
     Role.PROVINCE_OFFICE: frozenset(_KNOWS | _SEES | _OFFICE | _MACHINES | _RULES),
     Role.REGENCY_OFFICE: frozenset(
@@ -235,6 +238,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     # Works through the officers of a regency or province (DOMAIN §1.2): their work and their districts, nobody's file.
     Role.COORDINATOR: frozenset(
         _KNOWS | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ, _P.REPORT_READ, _P.FIGURES_READ}
+        | {_P.EXPORT_RUN}
     ),
     Role.AGENCY: frozenset(
         _KNOWS | {_P.PRESENTATION_CREATE, _P.REFERRAL_READ, _P.REFERRAL_ANSWER, _P.REFERRAL_DOCUMENTS}
@@ -257,7 +261,7 @@ OTP_ROLES: frozenset[str] = frozenset(role for role, granted in ROLE_PERMISSIONS
 MACHINE_SCOPES: frozenset[Permission] = frozenset(
     _SEES - {_P.TIMELINE_READ}
     | {_P.POLICY_READ, _P.PROGRAM_READ, _P.AGENCY_READ, _P.REPORT_READ, _P.BENEFICIARY_WRITE}
-    | {_P.DECILE_WRITE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ, _P.PRESENTATION_CREATE}
+    | {_P.DECILE_WRITE, _P.REFERRAL_CREATE, _P.REFERRAL_ANSWER, _P.USER_READ, _P.PRESENTATION_CREATE, _P.IMPORT_RUN}
     | _COUNTS
 )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, column, func, or_, select, table, union_all
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tksk_api.database.session import enter_system
@@ -17,6 +17,10 @@ ORPHAN_AGE = timedelta(hours=24)  # no upload takes longer to commit
 _OPERATION = "tksk attachments sweep"
 _AT_ONCE = 500
 _T = table_of(Attachment).c
+_TABLES = union_all(
+    select(column("object_name")).select_from(table("imports")).where(column("purged_at").is_(None)),
+    select(column("object_name")).select_from(table("exports")).where(column("key_cipher").is_not(None)),
+).subquery()
 
 
 @dataclass
@@ -77,12 +81,16 @@ async def _compare(
             _T.object_name.startswith(digit, autoescape=True), _T.purged_at.is_(None)
         )
         rows = (await (await session.connection()).execute(wanted)).all()
+        # Above this package: files of imports and exports lie in the same vault, the parts of one under its name.
+        named = select(_TABLES.c.object_name).where(_TABLES.c.object_name.startswith(digit, autoescape=True))
+        tables = set((await (await session.connection()).execute(named)).scalars())
     known: dict[str, str] = {}
     for row in rows:
         known[row.object_name] = str(row.id)
         if row.thumbnail_bytes is not None:
             known[row.object_name + THUMBNAIL] = str(row.id)
-    orphans = [name for name, written in there.items() if name not in known and written < now - ORPHAN_AGE]
+    kept = known.keys() | {name for name in there if name.partition("-")[0] in tables}
+    orphans = [name for name, written in there.items() if name not in kept and written < now - ORPHAN_AGE]
     swept.orphans += len(orphans)
     swept.missing += sorted({key for name, key in known.items() if name not in there} - set(swept.missing))
     if not dry_run:

@@ -37,7 +37,8 @@ from tksk_api.domain.history.reasons import give_reason
 from tksk_api.domain.limits.service import refuse_used_up, take_apart, take_strictly
 from tksk_api.domain.records import create_once, keyring_of, load, merged, patched, refuse_null, save
 from tksk_api.domain.references.lists import codes
-from tksk_api.domain.regions.service import require_region
+from tksk_api.domain.regions.models import Region
+from tksk_api.domain.regions.service import find_region, require_region, valid_region
 from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_of
 from tksk_api.errors import DomainError, FieldError, invalid
 from tksk_api.security.crypto import Keyring
@@ -66,6 +67,13 @@ class SealedCard(NamedTuple):
 
 
 _NO_CARD = SealedCard(None, None, None)
+# Members of a registration that are columns of the same name.
+_AS_GIVEN = (
+    *("nik_status", "full_name", "birth_place", "birth_date", "sex"),
+    *("phone", "message_channel", "relationship", "notes"),
+)
+# What warnings are about.
+WARNED_OF = frozenset({"full_name", "birth_date", "sex", "ppks_categories"})
 
 
 async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate, exists_per_hour: int) -> Stored:
@@ -75,11 +83,7 @@ async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate,
     of somebody inside the area, and too_many_requests: nik_taken of people elsewhere tells what `exists` tells, and
     shares its quota.
     """
-    if not scope_of(session).contains(body.village_code):
-        raise invalid("/village_code", "outside_scope")
-    region = await require_region(session, body.village_code, "/village_code", "village")
-    _check_codes(body.relationship, body.ppks_categories)
-    refuse_sensitive(session, body.ppks_categories, "/ppks_categories")
+    region = check_new(session, body, await find_region(session, body.village_code))
     if body.nik is not None:
         await refuse_used_up(session, EXISTS, exists_per_hour, HOUR_SECONDS)
     row_id = body.id or new_id()
@@ -87,21 +91,7 @@ async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate,
     warnings = await warnings_of(session, body.nik, facts_of(body), region)
 
     def build() -> Beneficiary:
-        row = Beneficiary(
-            id=row_id,
-            region_code=body.village_code,
-            warnings=warnings,
-            ppks_categories=ordinary(body.ppks_categories),
-            **body.address.model_dump(),
-            **body.model_dump(
-                exclude={"id", "nik", "family_card_number", "address", "village_code", "ppks_categories"}
-            ),
-        )
-        if row.nik_status == "verified":
-            note_verified(session, row, None)
-        seal_nik(vault, row, body.nik)
-        seal_card(vault, row, body.family_card_number)
-        return row
+        return Beneficiary(**written(session, vault, body, row_id, warnings))
 
     try:
         stored = await create_once(session, BENEFICIARIES, body, Beneficiary, build)
@@ -115,6 +105,38 @@ async def create(session: AsyncSession, pool: ReadPool, body: BeneficiaryCreate,
     return await BENEFICIARIES.stored(session, row_id, created=True)
 
 
+def check_new(session: AsyncSession, body: BeneficiaryCreate, region: Region | None) -> Region:
+    """What a registration is refused for before anybody else is looked at; `region` is what was found of its village.
+
+    Raises invalid_request.
+    """
+    if not scope_of(session).contains(body.village_code):
+        raise invalid("/village_code", "outside_scope")
+    village = valid_region(region, "/village_code", "village")
+    _check_codes(body.relationship, body.ppks_categories)
+    refuse_sensitive(session, body.ppks_categories, "/ppks_categories")
+    return village
+
+
+def written(
+    session: AsyncSession, vault: Vault, body: BeneficiaryCreate, row_id: UUID, warnings: list[dict[str, str]]
+) -> dict[str, Any]:
+    """The columns that a registration fills, beside those of every record; numbers are sealed in the person's vault."""
+    is_verified = body.nik_status == "verified"
+    return {
+        **body.address.__dict__,
+        **{name: getattr(body, name) for name in _AS_GIVEN},
+        "id": row_id,
+        "region_code": body.village_code,
+        "ppks_categories": ordinary(body.ppks_categories),
+        "warnings": warnings,
+        "nik_verified_at": datetime.now(UTC) if is_verified else None,
+        "nik_verified_by": principal_of(session).user_id if is_verified else None,
+        **_nik_columns(vault, row_id, body.nik),
+        **_card_columns(vault, row_id, body.family_card_number),
+    }
+
+
 async def update(
     session: AsyncSession, key: UUID, version: int, patch: BeneficiaryUpdate, *, ordinary_only: bool = False
 ) -> Stored:
@@ -125,19 +147,35 @@ async def update(
     """
     # A sensitive code alone changes nothing in the row: the lock makes a second one wait who replaces them, too.
     row = await load(session, Beneficiary, key, version, lock="ppks_categories" in patch.model_fields_set)
+    correct(session, row, patch)
+    if "family_card_number" in patch.model_fields_set:
+        seal_card(await vault_to_fill(session, key), row, patch.family_card_number)
+    if patch.model_fields_set & WARNED_OF:
+        region = await require_region(session, row.region_code or "", "/village_code")
+        row.warnings = await renewed_warnings(session, row, await full_nik(session, row), region)
+    categories = patch.ppks_categories
+    if categories is not None and sees_sensitive(session) and not ordinary_only:
+        await session.flush()
+        await set_sensitive(session, key, row.region_code, categories)
+    return await save(session, BENEFICIARIES, row)
+
+
+def correct(session: AsyncSession, row: Beneficiary, patch: BeneficiaryUpdate) -> None:
+    """Put on the record what a correction says, but for the family card, which a vault seals, and sensitive categories.
+
+    Warnings are to be renewed afterwards. Raises invalid_request, nik_verified.
+    """
     refuse_null(patch, "nik_status", "full_name", "birth_date", "sex", "address", "ppks_categories")
     changes = patched(patch)
+    changes.pop("family_card_number", None)
     _check_codes(changes.get("relationship"), changes.get("ppks_categories") or [])
     if row.deceased_on is not None and changes.get("birth_date", row.birth_date) > row.deceased_on:
         raise invalid("/birth_date", "after_death")
     if "nik_status" in changes:
         _change_status(session, row, changes["nik_status"])
-    categories = changes.get("ppks_categories")
-    if categories is not None:
-        refuse_sensitive(session, categories, "/ppks_categories")
-        changes["ppks_categories"] = ordinary(categories)
-    if "family_card_number" in changes:
-        seal_card(await vault_to_fill(session, key), row, changes.pop("family_card_number"))
+    if "ppks_categories" in changes:
+        refuse_sensitive(session, changes["ppks_categories"], "/ppks_categories")
+        changes["ppks_categories"] = ordinary(changes["ppks_categories"])
     if "address" in changes:
         now = {name: getattr(row, name) for name in Address.model_fields}
         address = merged(Address, now, changes.pop("address"), "/address")
@@ -145,13 +183,6 @@ async def update(
         changes |= address.__dict__
     for name, value in changes.items():
         setattr(row, name, value)
-    if changes.keys() & {"full_name", "birth_date", "sex", "ppks_categories"}:
-        region = await require_region(session, row.region_code or "", "/village_code")
-        row.warnings = await renewed_warnings(session, row, await full_nik(session, row), region)
-    if categories is not None and sees_sensitive(session) and not ordinary_only:
-        await session.flush()
-        await set_sensitive(session, key, row.region_code, categories)
-    return await save(session, BENEFICIARIES, row)
 
 
 async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
@@ -315,9 +346,15 @@ def _change_status(session: AsyncSession, row: Beneficiary, status: str) -> None
 
 def seal_nik(vault: Vault, row: Beneficiary, nik: str | None) -> None:
     """Put a NIK on a person's record, under their own key; None takes it off."""
-    row.nik_cipher = vault.seal(NIK, str(row.id), nik.encode()) if nik else None
-    row.nik_index = nik_index(vault.keyring, nik) if nik else None
-    row.nik_last4 = nik[-4:] if nik else None
+    for name, value in _nik_columns(vault, row.id, nik).items():
+        setattr(row, name, value)
+
+
+def _nik_columns(vault: Vault, key: UUID, nik: str | None) -> dict[str, Any]:
+    if nik is None:
+        return {"nik_cipher": None, "nik_index": None, "nik_last4": None}
+    sealed = vault.seal(NIK, str(key), nik.encode())
+    return {"nik_cipher": sealed, "nik_index": nik_index(vault.keyring, nik), "nik_last4": nik[-4:]}
 
 
 def has_card(keyring: Keyring, row: Beneficiary, number: str) -> bool:
@@ -327,8 +364,17 @@ def has_card(keyring: Keyring, row: Beneficiary, number: str) -> bool:
 
 def seal_card(vault: Vault, row: Beneficiary, number: str | None) -> None:
     """Put a family card number on a person's record, under their own key; None takes it off."""
-    card = sealed_card(vault, row.id, number) if number else _NO_CARD
-    row.family_card_cipher, row.family_card_index, row.family_card_last4 = card
+    for name, value in _card_columns(vault, row.id, number).items():
+        setattr(row, name, value)
+
+
+def _card_columns(vault: Vault, key: UUID, number: str | None) -> dict[str, Any]:
+    card = sealed_card(vault, key, number) if number else _NO_CARD
+    return {
+        "family_card_cipher": card.cipher,
+        "family_card_index": card.blind_index,
+        "family_card_last4": card.last4,
+    }
 
 
 def sealed_card(vault: Vault, key: UUID, number: str) -> SealedCard:

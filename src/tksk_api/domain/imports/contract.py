@@ -1,13 +1,13 @@
 """What reading, kinds and the job say to each other; no I/O.
 
-A file becomes `Row`s of cells (reading), a mapping and the kind's columns make `Parsed` rows of them (columns), the kind
-turns a page of those into `Fate`s (kinds), and the job keeps the fates and adds them up (work).
+A file becomes `Row`s of cells (reading), a mapping and the kind's columns make `Parsed` rows of them (columns), the
+kind turns a page of those into `Fate`s (kinds), and the job keeps the fates and adds them up (work).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +16,7 @@ from tksk_api.security.permissions import Permission
 
 FateName = Literal["created", "updated", "unchanged", "parked", "rejected"]
 OnMatch = Literal["skip", "update", "park"]
+FATES: tuple[FateName, ...] = get_args(FateName)
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,6 @@ class Formula:
 
 # What stands in a cell: text as it was written (of a CSV always), or what a workbook says it is.
 Cell = str | float | bool | date | datetime | Formula | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row; `number` is the one that a spreadsheet shows beside it (of a CSV the record's, its header being 1)."""
-
-    number: int
-    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,18 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Row:
+    """One row; `number` is the one that a spreadsheet shows beside it (of a CSV the record's, its header being 1).
+
+    `faults` say why its cells cannot be trusted: quotation marks that do not close, cells that are merged.
+    """
+
+    number: int
+    cells: tuple[Cell, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
 class Parsed:
     """A row in the kind's own terms; `values` has only the columns that the file has. A row with faults is rejected."""
 
@@ -61,7 +66,11 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a row. `before` is what an update replaced, to be put back by an undo; it is sealed when kept."""
+    """What became of a row. `before` is what an update replaced, to be put back by an undo.
+
+    It is sealed when kept, and comes back as JSON would have it: days and ids are text then. `tells_of` is somebody
+    beyond the importer's area of whom a refusal tells that they are registered: for the access log, and never kept.
+    """
 
     number: int
     fate: FateName
@@ -70,6 +79,7 @@ class Fate:
     before: Mapping[str, Any] | None = None
     faults: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
+    tells_of: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,8 @@ class Kind:
 
     It never raises for a row: a refusal is the row's fate, and the others go on. The same call serves the dry run,
     which is rolled back. `key` is what two rows of one file may not share (None: nothing to compare).
+    `on_match` are the answers to a match that the kind knows; `names_people` where its records are people.
+    A fault `nik_taken` says that somebody is registered elsewhere; the job counts it against the importer's quota.
     `undo` takes back what was created or puts back what was updated, and says why not of the others.
     """
 
@@ -114,3 +126,5 @@ class Kind:
     apply: Callable[[AsyncSession, Sequence[Parsed], OnMatch], Awaitable[Sequence[Fate]]]
     undo: Callable[[AsyncSession, Sequence[Fate]], Awaitable[Sequence[Fault | None]]]
     page: int = 500  # rows of one step
+    on_match: tuple[OnMatch, ...] = ("skip", "update")
+    names_people: bool = False

@@ -16,6 +16,7 @@ from tksk_api.domain.records import load, save
 from tksk_api.errors import DomainError
 
 UNFINISHED = ("queued", "running")
+OF_A_RECORD = frozenset({"import", "export"})  # cancelled through the record they work for, which knows what was done
 
 
 async def enqueue(session: AsyncSession, kind: str, region_code: str, parameters: Mapping[str, Any]) -> Stored:
@@ -36,10 +37,10 @@ async def enqueue(session: AsyncSession, kind: str, region_code: str, parameters
 async def cancel(session: AsyncSession, key: UUID, version: int) -> Stored:
     """The step under way is finished, and nothing follows it.
 
-    Raises not_found, stale_version, transition_refused when it has ended.
+    Raises not_found, stale_version, transition_refused when it has ended or works for a record that has its own.
     """
     row = await load(session, Job, key, version, lock=True)
-    if row.state not in UNFINISHED:
+    if row.state not in UNFINISHED or row.kind in OF_A_RECORD:
         raise DomainError("transition_refused", state=row.state, allowed_actions=[])
     row.state, row.finished_at = "cancelled", datetime.now(UTC)
     return await save(session, JOBS, row)

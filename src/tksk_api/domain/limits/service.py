@@ -20,6 +20,7 @@ _TAKE = (
     "ON CONFLICT (window_end, key) DO UPDATE SET used = rate_limits.used + 1 WHERE rate_limits.used < $3 RETURNING 1"
 )
 _USED_UP = "SELECT 1 FROM rate_limits WHERE window_end = $1 AND key = $2 AND used >= $3"
+_USED = "SELECT used FROM rate_limits WHERE window_end = $1 AND key = $2"
 # In the order of the index, so that two processes that add the same keys wait for each other instead of deadlocking.
 _ADD = text(
     "INSERT INTO rate_limits (window_end, key, used) SELECT * FROM unnest(CAST(:ends AS bigint[]), "
@@ -90,6 +91,19 @@ async def refuse_used_up(session: AsyncSession, name: str, quota: int, window_se
     connection = await session.connection()
     if (await connection.exec_driver_sql(_USED_UP, (end, key, quota))).first() is not None:
         raise over_quota(name, math.ceil(end - time.time()))
+
+
+async def uses_left(session: AsyncSession, name: str, quota: int, window_seconds: int) -> int:
+    """How often the caller may still do this in the running window, for work that counts many uses at once."""
+    key, end = _counter(session, name, window_seconds)
+    used = (await (await session.connection()).exec_driver_sql(_USED, (end, key))).scalar()
+    return max(quota - (used or 0), 0)
+
+
+async def take_many(session: AsyncSession, name: str, uses: int, window_seconds: int) -> None:
+    """Count so many uses by the caller of this session, in its transaction."""
+    key, end = _counter(session, name, window_seconds)
+    await add_counts(await session.connection(), [(end, key, uses)])
 
 
 async def add_counts(connection: AsyncConnection, counts: Sequence[tuple[int, bytes, int]]) -> dict[bytes, int]:

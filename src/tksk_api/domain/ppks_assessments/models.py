@@ -21,8 +21,20 @@ class PpksAssessment(Record, RegionScoped, table=True):
     __table_args__ = (
         sa.Index("ix_ppks_assessments_beneficiary_id", "beneficiary_id"),
         sa.Index("ix_ppks_assessments_family_id", "family_id"),
-        sa.Index("uq_ppks_assessments_person", "beneficiary_id", "category", unique=True, postgresql_where=_ACTIVE),
-        sa.Index("uq_ppks_assessments_family", "family_id", "category", unique=True, postgresql_where=_ACTIVE),
+        sa.Index(
+            "uq_ppks_assessments_person",
+            "beneficiary_id",
+            "category",
+            unique=True,
+            postgresql_where=text("status = 'active' AND beneficiary_id IS NOT NULL"),
+        ),
+        sa.Index(
+            "uq_ppks_assessments_family",
+            "family_id",
+            "category",
+            unique=True,
+            postgresql_where=text("status = 'active' AND family_id IS NOT NULL"),
+        ),
         sa.Index("ix_ppks_assessments_sensitive", "category", postgresql_where=text("sensitive AND status = 'active'")),
     )
 

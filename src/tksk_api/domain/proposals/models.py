@@ -14,7 +14,8 @@ from tksk_api.database.tables import Record, RegionScoped, moment
 
 
 class Proposal(Record, RegionScoped, table=True):
-    """One fact of a person: what the register said when the visit was written down, and what was seen.
+    """One fact of a person: what the register said when the visit was written down, and what was seen; or, without a
+    visit, what an imported file said.
 
     While it is open it follows the person's region, and `app.review_proposals` outdates it when the register changes.
     """
@@ -33,7 +34,7 @@ class Proposal(Record, RegionScoped, table=True):
     )
 
     beneficiary_id: UUID = Field(sa_type=PgUuid, foreign_key="beneficiaries.id")
-    visit_id: UUID = Field(sa_type=PgUuid, foreign_key="visits.id")
+    visit_id: UUID | None = Field(default=None, sa_type=PgUuid, foreign_key="visits.id")
     field: str = Field(sa_type=Text)
     origin: str = Field(sa_type=Text)
     current_value: Any = Field(default=None, sa_type=JSONB(none_as_null=True), sa_column_kwargs={"nullable": True})

@@ -26,8 +26,11 @@ ProposalField = Annotated[
     Field(description="What of the register; dependants is how many there are in the family beside its head"),
 ]
 ProposalOrigin = Annotated[
-    Literal["officer", "finding", "evidence"],
-    Field(description="officer: said at the visit; finding and evidence: the answers contradict the register"),
+    Literal["officer", "finding", "evidence", "import"],
+    Field(
+        description="officer: said at the visit; finding and evidence: the answers contradict the register; "
+        "import: an imported file does"
+    ),
 ]
 ProposalStatus = Annotated[
     Literal["open", "accepted", "rejected", "outdated"],
@@ -50,7 +53,7 @@ class ProposalRead(Read):
 
     id: UUID
     beneficiary_id: UUID
-    visit_id: UUID
+    visit_id: Annotated[UUID | None, Field(description="Null of what an imported file said")]
     region_code: str
     field: ProposalField
     origin: ProposalOrigin

@@ -73,11 +73,27 @@ async def raise_from_visit(
         return
     dependants = await _dependants(session, person_id) if seen.dependants is not None else None
     found = list(differences(person.__dict__, seen, dependants))
+    await _keep(session, person, visit_id, found, is_newest=is_newest)
+
+
+async def raise_from_import(session: AsyncSession, person: Beneficiary, differs: Mapping[str, Any]) -> bool:
+    """A proposal for each fact that a file says otherwise than the register, as of a visit; whether there is any.
+
+    A file is no newer than what somebody saw: a fact about which a proposal is open keeps that one.
+    """
+    found = list(differences(person.__dict__, Seen(differs, None, None), None, "import"))
+    await _keep(session, person, None, found, is_newest=False)
+    return bool(found)
+
+
+async def _keep(
+    session: AsyncSession, person: Beneficiary, visit_id: UUID | None, found: list[Difference], *, is_newest: bool
+) -> None:
     if not found:
         return
     fields = [difference.field for difference in found]
     query = select(Proposal).where(
-        Proposal.beneficiary_id == person_id,  # type: ignore[arg-type]
+        Proposal.beneficiary_id == person.id,  # type: ignore[arg-type]
         Proposal.status == "open",  # type: ignore[arg-type]
         Proposal.field.in_(fields),  # type: ignore[attr-defined]
     )
@@ -171,7 +187,7 @@ def _says(row: Proposal, found: list[Difference]) -> bool:
     )
 
 
-def _row(session: AsyncSession, person: Beneficiary, visit_id: UUID, difference: Difference) -> Proposal:
+def _row(session: AsyncSession, person: Beneficiary, visit_id: UUID | None, difference: Difference) -> Proposal:
     return Proposal(
         id=new_id(),
         region_code=person.region_code,

@@ -1,0 +1,193 @@
+"""`tksk import` over real HTTP, as a machine client and as a user; and the client of ten lines in the guide."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+
+from cli import test_cli
+from helpers import AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_client, nik
+from import_flow import table
+from tksk_api.domain.clients.service import digest_of
+from tksk_api.domain.references.lists import codes
+from tksk_api.main import create_app
+
+SECRET = "tksk_secret_padi-menguning-di-sawah-seberang-kali"
+SCOPES = ["import:run", "beneficiary:write", "beneficiary:read"]
+GUIDE = Path(__file__).parents[2] / "docs" / "guide-import.md"
+
+
+@pytest.fixture(scope="module")
+def served(settings) -> Iterator[str]:
+    """The address of a server with its worker, in a thread of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = create_app(settings.model_copy(update={"job_seconds": 0.1}))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", proxy_headers=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+async def env(served, owner) -> dict[str, str]:
+    """What a script has in its environment: the system and a machine client of Bandar Lampung."""
+    client_id, _ = await add_client(owner, SCOPES, [BANDAR_LAMPUNG])
+    await owner.execute(
+        "INSERT INTO client_secrets (id, client_id, digest) VALUES ($1, $2, $3)", uuid4(), client_id, digest_of(SECRET)
+    )
+    return {
+        "TKSK_URL": served,
+        "TKSK_CLIENT_ID": str(client_id),
+        "TKSK_CLIENT_SECRET": SECRET,
+        "TKSK_TOKEN": "",
+        "COLUMNS": "200",
+    }
+
+
+def row(**over: Any) -> dict[str, Any]:
+    own = {"NIK": nik(), "Nama Lengkap": "Siti Rahmawati", "Tanggal Lahir": "25/03/1991", "Jenis Kelamin": "P"}
+    return own | {"Alamat": "Jl. Yos Sudarso 12", "RT": "1", "RW": "2", "Kode Desa": SRENGSEM} | over
+
+
+async def ran(env: dict[str, str], *arguments: object) -> Any:
+    """The command blocks, so it gets a thread of its own."""
+    kept = {name: value or None for name, value in env.items()}
+    return await asyncio.to_thread(test_cli.run, "import", *map(str, arguments), env=kept)
+
+
+async def people(owner: Any) -> int:
+    return int(await owner.fetchval("SELECT count(*) FROM beneficiaries WHERE deleted_at IS NULL"))
+
+
+async def test_a_file_is_looked_through_corrected_written_and_taken_back(env, owner, tmp_path):
+    file = tmp_path / "warga.csv"
+    file.write_bytes(table(row(), row(NIK="1871046503"), row(), row(**{"Kode Desa": AMPENAN_VILLAGE}), delimiter=";"))
+    looked = await ran(env, file)
+    assert looked.exit_code == 3, looked.output
+    for said in ("validated", "created", "dibuat", "rejected", "nik_format", "outside_scope", "Nothing is written yet"):
+        assert said in looked.stdout, said
+    assert await people(owner) == 0
+    errors = tmp_path / "warga.errors.csv"
+    assert errors.stat().st_mode & 0o777 == 0o600
+    assert str(errors) in looked.stdout
+    [wrong, elsewhere] = csv.DictReader(io.StringIO(errors.read_text("utf-8-sig")), delimiter=";")
+    assert (wrong["NIK"], elsewhere["Kode Desa"]) == ("1871046503", AMPENAN_VILLAGE)
+
+    key = re.search(r"--commit (\S+)", looked.stdout)
+    assert key
+    assert (await ran(env, "--commit", key[1])).exit_code == 3
+    assert await people(owner) == 2
+    assert (tmp_path / "warga.errors.csv").exists()
+    Path("warga.errors.csv").unlink()  # of a command that knew no file, in the folder it ran in
+
+    errors.write_text(
+        errors.read_text("utf-8-sig").replace("1871046503;", f"{nik()};").replace(AMPENAN_VILLAGE, SRENGSEM)
+    )
+    fixed = await ran(env, errors, "--mode", "commit", "--json")
+    assert fixed.exit_code == 0, fixed.output
+    told = json.loads(fixed.stdout)
+    assert (told["import"]["counts"]["created"], told["codes"], told["error_file"]) == (2, [], None)
+    assert await people(owner) == 4
+
+    back = await ran(env, "--undo", told["import"]["id"])
+    assert back.exit_code == 0, back.output
+    assert "Taken back / dibatalkan: 2" in back.stdout
+    assert await people(owner) == 2
+
+
+async def test_an_error_file_that_is_being_corrected_is_never_overwritten(env, tmp_path):
+    file = tmp_path / "warga.csv"
+    file.write_bytes(table(row(NIK="12")))
+    (tmp_path / "warga.errors.csv").write_text("disunting")
+    first = json.loads((await ran(env, file, "--json")).stdout)
+    assert Path(first["error_file"]).name == "warga.errors-2.csv"
+    assert (tmp_path / "warga.errors.csv").read_text() == "disunting"
+    again = json.loads((await ran(env, first["error_file"], "--json")).stdout)
+    assert Path(again["error_file"]).name == "warga.errors-3.csv"
+    assert [(item["code"], item["rows"]) for item in again["codes"]] == [("nik_format", 1)]
+    assert not list(tmp_path.glob("*.part"))
+
+
+async def test_a_lost_answer_and_a_token_that_ended_do_no_harm(env, owner, tmp_path, monkeypatch):
+    """The upload arrives, its answer does not; the second time is the first."""
+    whole, lost = httpx.HTTPTransport.handle_request, []
+
+    def lossy(self: Any, request: httpx.Request) -> httpx.Response:
+        answer = whole(self, request)
+        path = request.url.path
+        if request.method in {"POST", "GET"} and path.startswith("/v1/imports") and (request.method, path) not in lost:
+            lost.append((request.method, path))
+            answer.close()
+            raise httpx.ReadError("reset by peer")
+        return answer
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lossy)
+    file = tmp_path / "warga.csv"
+    file.write_bytes(table(row(), row()))
+    sent = await ran({**env, "TKSK_TOKEN": "eyJ.berakhir.x"}, file, "--mode", "commit", "--json")
+    assert sent.exit_code == 0, sent.output
+    assert "ReadError; again in 1 s" in sent.stderr
+    assert len(lost) == 2
+    assert await owner.fetchval("SELECT count(*) FROM imports") == 1
+    assert await people(owner) == 2
+
+
+async def test_what_is_refused_says_why_and_leaves_with_its_own_code(env, as_, tmp_path):
+    file = tmp_path / "warga.csv"
+    file.write_bytes(table(row()))
+    assert (await ran(env)).exit_code == 2
+    unprotected = await ran({**env, "TKSK_URL": "http://tksk.example.go.id"}, file)
+    assert (unprotected.exit_code, "unprotected" in unprotected.stderr) == (2, True)
+    nobody = await ran({**env, "TKSK_CLIENT_ID": ""}, file)
+    assert (nobody.exit_code, "TKSK_CLIENT_SECRET" in nobody.stderr) == (2, True)
+    forged = await ran({**env, "TKSK_CLIENT_SECRET": "salah"}, file, "--json")
+    assert (forged.exit_code, json.loads(forged.stdout)["problem"]["status"]) == (4, 401)
+    unknown = await ran(env, file, "--kind", "kucing")
+    assert (unknown.exit_code, "/kind" in unknown.stderr) == (4, True)
+    nowhere = await ran({**env, "TKSK_URL": "http://127.0.0.1:1"}, file, "--patience", "0")
+    assert (nowhere.exit_code, "cannot be reached" in nowhere.stderr) == (1, True)
+    old = tmp_path / "lama.csv"
+    old.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(2000))
+    failed = await ran(env, old)
+    assert (failed.exit_code, "workbook_old" in failed.stdout) == (4, True)
+    user = await as_("tksk", PANJANG)
+    mine = {**env, "TKSK_CLIENT_ID": "", "TKSK_TOKEN": user.headers["Authorization"].removeprefix("Bearer ")}
+    by_hand = await ran(mine, file, "--no-watch")
+    assert (by_hand.exit_code, "--follow" in by_hand.stdout) == (0, True)
+
+
+async def test_the_client_of_ten_lines_in_the_guide_works(env, owner, tmp_path):
+    [code] = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(code.strip().splitlines()) <= 10
+    (tmp_path / "warga.csv").write_bytes(table(row(), row(NIK="12")))
+    command = [sys.executable, "-c", code]
+    await asyncio.to_thread(subprocess.run, command, env={**os.environ, **env}, cwd=tmp_path, check=True, timeout=60)
+    assert await people(owner) == 1
+    assert "nik_format" in (tmp_path / "warga.errors.csv").read_text("utf-8-sig")
+
+
+def test_the_guide_explains_every_code():
+    explained = re.findall(r"^\| `(\w+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(explained) == sorted(codes("import_codes"))

@@ -1,0 +1,513 @@
+"""From a file's bytes to the rows of a kind: every ugly file leads where it should, and no bytes lead anywhere else."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import tempfile
+import time
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imports import ugly
+from tksk_api.documents.import_sheets import error_file, template
+from tksk_api.domain.imports import cells, columns, mapping
+from tksk_api.domain.imports.contract import Cell, CellError, Column, Fault, Formula, Kind, Parsed, Row
+from tksk_api.domain.imports.kinds import KINDS
+from tksk_api.domain.imports.reading import process, reader, sniff
+from tksk_api.domain.references.lists import LISTS
+from tksk_api.errors import FIELD_CODES
+
+EXPECTED = json.loads(ugly.EXPECTED.read_text("utf-8"))
+READABLE = [name for name, said in EXPECTED.items() if "refused" not in said and said["rows"] and "million" not in name]
+OF_THE_ROW = {"quotes_broken", "merged_cells", "cell_too_long"}
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def whole(name: str) -> tuple[reader.Head, mapping.Layout, list[Row], list[Parsed]]:
+    head, rows = ugly.look(ugly.content(name))
+    where = mapping.layout(ugly.COLUMNS, rows)
+    return head, where, rows, columns.parse(ugly.COLUMNS, where, head, rows)
+
+
+def test_the_folder_and_its_report_have_the_same_labels():
+    assert list(EXPECTED) == ugly.labels()
+
+
+@pytest.mark.parametrize("name", ugly.labels())
+def test_an_ugly_file_leads_to_what_its_report_says(name):
+    assert json.loads(json.dumps(ugly.report(name))) == EXPECTED[name]
+
+
+def test_every_code_has_its_words():
+    said = {item.code for item in LISTS["import_codes"].items} | FIELD_CODES
+    for report in EXPECTED.values():
+        if "refused" in report:
+            assert report["refused"] in said
+            continue
+        rows = [fault for kind in ("rejected", "noted") for faults in report[kind].values() for fault in faults]
+        for told in (*rows, *report["notes"]):
+            assert any(word in said for word in told.split()), told
+
+
+# The process ---------------------------------------------------------------------------------------------------------
+
+
+async def read(data: bytes, **options: Any) -> tuple[reader.Head, list[bytes]]:
+    parts: list[bytes] = []
+
+    async def keep(number: int, part: bytes) -> None:
+        assert number == len(parts)
+        parts.append(part)
+
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return await reader.read(file, reader.Options(**options), keep), parts
+
+
+@pytest.mark.parametrize("name", ["csv-utf16-unicode-text", "csv-cp1252", "xlsx-formulas-and-errors"])
+async def test_the_process_reads_as_the_report_says(name):
+    head, parts = await read(ugly.content(name))
+    assert (head, [row for part in parts for row in reader.rows(part)]) == ugly.look(ugly.content(name))
+
+
+async def test_what_the_sender_says_of_the_file_counts():
+    head, parts = await read(ugly.content("csv-delimiter-unclear"), delimiter=";")
+    assert head.delimiter == ";"
+    assert reader.rows(parts[0])[1].cells == ("Budi", "Jl. Mawar,001")
+    head, parts = await read(ugly.content("xlsx-hidden-sheets-and-rows"), sheet="Lama")
+    assert (head.sheet, head.rows) == ("Lama", 2)
+    with pytest.raises(reader.Refused) as refused:
+        await read(ugly.content("xlsx-plain"), sheet="Lembar 9")
+    assert (refused.value.code, refused.value.facts) == ("sheet_unknown", {"sheets": ["Data"]})
+
+
+async def test_a_large_file_comes_in_parts():
+    rng = Random(1)
+    rows = [ugly.person(rng) for _ in range(1_201)]
+    head, parts = await read(ugly.table(rows).encode())
+    assert (head.rows, head.parts, len(parts)) == (1_202, 3, 3)
+    numbers = [row.number for part in parts for row in reader.rows(part)]
+    assert numbers == list(range(1, 1_203))
+
+
+async def test_a_process_that_dies_refuses_its_file_and_leaves_nothing_open(monkeypatch):
+    before = len(os.listdir("/proc/self/fd"))
+    started = asyncio.create_subprocess_exec
+
+    async def killed(*args: Any, **how: Any) -> Any:
+        made = await started(*args, **how)
+        made.send_signal(signal.SIGKILL)
+        return made
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", killed)
+    with pytest.raises(reader.Refused) as refused:
+        await read(ugly.content("csv-plain"))
+    assert refused.value.code == "file_damaged"
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_the_process_can_open_nothing_and_take_little():
+    """Its limits, while it waits for somebody to take the parts."""
+    rng = Random(2)
+    rows = [ugly.person(rng) for _ in range(20)] * 400
+    seen: dict[str, list[str]] = {}
+
+    async def keep(number: int, _: bytes) -> None:
+        if number:
+            return
+        mine = os.getpid()
+        children = Path(f"/proc/{mine}/task/{mine}/children").read_text().split()
+        for child in children:
+            if b"imports.reading.process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                limits = Path(f"/proc/{child}/limits").read_text()
+                seen.update({line[:26].strip(): line[26:].split() for line in limits.splitlines()})
+                assert Path(f"/proc/{child}/environ").read_bytes() == b""
+
+    with tempfile.TemporaryFile() as file:
+        file.write(ugly.table(rows).encode())
+        file.flush()
+        await reader.read(file, reader.Options(), keep)
+    assert seen["Max open files"][0] == seen["Max file size"][0] == seen["Max core file size"][0] == "0"
+    assert int(seen["Max address space"][0]) < 2 << 30
+
+
+# What is built from the rows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+@pytest.mark.parametrize("name", READABLE)
+def test_an_error_file_that_comes_back_says_the_same(name, format):
+    """Rows in their order, the same values, the same faults: nothing is lost or computed on the way."""
+    head, where, rows, parsed = whole(name)
+    target = io.BytesIO()
+    with error_file(target, format, head, where, "id") as write:
+        for row, said in zip(rows[where.above :], parsed, strict=True):
+            write(row, said.faults or (Fault(None, "missing"),))
+    again_head, again_rows = ugly.look(target.getvalue())
+    again_where = mapping.layout(ugly.COLUMNS, again_rows)
+    again = columns.parse(ugly.COLUMNS, again_where, again_head, again_rows)
+    assert again_where.mapping == where.mapping
+    if format == head.format == "csv":
+        assert again_head.delimiter == head.delimiter
+    assert len(again) == len(parsed)
+    for old, new in zip(parsed, again, strict=True):
+        codes = {fault.code for fault in old.faults}
+        became_text = format != head.format and "date_from_number" in {note.code for note in old.notes}
+        if "cells_beyond" in codes:
+            assert "cells_beyond" in {fault.code for fault in new.faults}
+        elif not codes & OF_THE_ROW and not became_text:
+            assert old.values == new.values
+
+
+def test_an_error_file_in_another_format_keeps_numbers_lost():
+    head, where, rows, parsed = whole("xlsx-nik-as-number")
+    target = io.BytesIO()
+    with error_file(target, "csv", head, where, "en") as write:
+        for row, said in zip(rows[1:], parsed, strict=True):
+            write(row, said.faults)
+    text = target.getvalue().decode("utf-8-sig")
+    assert "! What to do" in text
+    assert "NIK: This number was once kept as a number and has lost its 16th digit." in text
+    again_head, again_rows = ugly.look(target.getvalue())
+    again = columns.parse(ugly.COLUMNS, mapping.layout(ugly.COLUMNS, again_rows), again_head, again_rows)
+    assert [{fault.code for fault in row.faults} for row in again] == [{"digits_lost"}, {"digits_lost"}, set()]
+
+
+def test_an_error_file_computes_nothing():
+    head, where, rows, _ = whole("csv-formulas-and-commands")
+    target = io.BytesIO()
+    with error_file(target, "csv", head, where, "id") as write:
+        for row in rows[1:]:
+            write(row, [Fault("=1+1", "missing")])
+    lines = ugly.table([]).count("\n")
+    for record in target.getvalue().decode("utf-8-sig").splitlines()[lines:]:
+        assert not any(cell.strip('"')[:1] in "=+@\t" for cell in record.split(",") if cell.strip('"'))
+
+
+def test_rows_that_were_merged_are_refused_until_they_are_filled_in():
+    head, where, rows, parsed = whole("xlsx-merged-cells")
+    target = io.BytesIO()
+    with error_file(target, "xlsx", head, where, "id") as write:
+        for row, said in zip(rows[where.above :], parsed, strict=True):
+            if said.faults:
+                write(row, said.faults)
+    again_head, again_rows = ugly.look(target.getvalue())
+    again = columns.parse(ugly.COLUMNS, mapping.layout(ugly.COLUMNS, again_rows), again_head, again_rows)
+    assert [row.faults for row in again] == [(), (Fault("No KK", "excel_error"),)]
+
+
+def test_an_error_file_in_json_names_each_fault():
+    head, where, rows, parsed = whole("csv-nik-scientific")
+    target = io.BytesIO()
+    with error_file(target, "json", head, where, "en") as write:
+        write(rows[1], parsed[0].faults)
+    (said,) = json.loads(target.getvalue())
+    assert said["row"] == 2
+    assert said["cells"]["NIK"] == "1,87105E+15"
+    assert [(fault["column"], fault["code"]) for fault in said["faults"]] == [
+        ("NIK", "digits_lost"),
+        ("No KK", "digits_lost"),
+    ]
+    assert all(fault["problem"] and fault["what_to_do"] for fault in said["faults"])
+    target = io.BytesIO()
+    with error_file(target, "json", head, where, "en"):
+        pass
+    assert json.loads(target.getvalue()) == []
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_a_template_is_read_as_its_kind(name, format):
+    kind = KINDS[name]
+    head, rows = ugly.look(template(kind, format))
+    where = mapping.layout(kind.columns, rows)
+    assert head.rows == 1
+    assert where.used == {column.name: place for place, column in enumerate(kind.columns)}
+    assert template(kind, format) == template(kind, format)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_names_of_columns_lead_to_one_column_each(name):
+    """An alias that two columns share would go to whichever stands first."""
+    owners: dict[str, str] = {}
+    for column in KINDS[name].columns:
+        for word in {mapping._plain(word) for word in (column.header, column.name, *column.aliases)}:
+            assert owners.setdefault(word, column.name) == column.name, word
+
+
+def test_choices_of_a_template_are_offered():
+    kind = Kind("x", None, (Column("sex", cells.sex, "Jenis Kelamin", choices=("L", "P")),), str, None, None)  # type: ignore[arg-type]
+    with zipfile.ZipFile(io.BytesIO(template(kind, "xlsx"))) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<formula1>Pilihan!$A$2:$A$3</formula1>" in sheet
+
+
+# Mapping -------------------------------------------------------------------------------------------------------------
+
+
+def _rows(*lines: Sequence[Cell]) -> list[Row]:
+    return [Row(number, tuple(line)) for number, line in enumerate(lines, start=1)]
+
+
+HEADED = ("Nama", "Lahir", "Jenis Kelamin", "Alamat", "Tempat")
+
+
+def test_a_mapping_wins_over_names():
+    rows = _rows(HEADED, ("Budi", "25/03/1991", "L", "Jl. Mawar", "Panjang"))
+    where = mapping.layout(ugly.COLUMNS, rows, {"LAHIR": "birth_date", "tempat": "birth_place", "Nama": "full_name"})
+    assert where.mapping["Lahir"] == "birth_date"
+    assert where.mapping["Tempat"] == "birth_place"
+    assert mapping.Layout.from_json(json.loads(json.dumps(where.to_json()))) == where
+    where = mapping.layout(ugly.COLUMNS, rows, {"Lahir": "birth_date", "Tempat": None})
+    assert "Tempat" not in where.mapping
+
+
+def test_a_mapping_settles_which_of_two_headings_counts():
+    head, rows = ugly.look(ugly.content("headings-twice"))
+    where = mapping.layout(ugly.COLUMNS, rows, {"Alamat (K)": "street"})
+    assert where.used["street"] == 10
+    assert columns.parse(ugly.COLUMNS, where, head, rows)[0].values["street"] == rows[1].cells[10]
+
+
+@pytest.mark.parametrize("given", [{"Ayah": "full_name"}, {"Nama": "umur"}])
+def test_a_mapping_of_what_is_not_there_is_refused(given):
+    with pytest.raises(reader.Refused) as refused:
+        mapping.layout(ugly.COLUMNS, _rows(HEADED), {"Lahir": "birth_date", **given})
+    assert refused.value.code == "mapping_unknown"
+
+
+def test_a_required_column_that_no_heading_names_is_asked_for():
+    needed = tuple(replace(column, required=column.name == "birth_date") for column in ugly.COLUMNS)
+    with pytest.raises(reader.Refused) as refused:
+        mapping.layout(needed, _rows(("Nama", "Tanggal Lhr", "Alamat")))
+    assert refused.value.code == "columns_missing"
+    assert refused.value.facts["columns"] == ["Tanggal Lahir"]
+    assert refused.value.facts["suggested"] == {"Tanggal Lhr": "birth_date"}
+    rows = _rows(("Nama", "Tanggal Lahir"), ("Budi", "25/03/1991"), ("Siti", "-"))
+    where, head = mapping.layout(needed, rows), reader.Head("csv", 3, 1)
+    first, second = columns.parse(needed, where, head, rows)
+    assert (first.faults, second.faults) == ((), (Fault("Tanggal Lahir", "missing"),))
+
+
+def test_the_row_of_headings_can_be_said():
+    given = {"A": "full_name", "B": "birth_date", "C": "street", "D": "sex"}
+    rows = _rows(("NIK", "Nama", "Alamat"), ("A", "B", "C", "D"), ("x", "y", "z", "L"))
+    where = mapping.layout(ugly.COLUMNS, rows, given, heading_row=2)
+    assert (where.last_heading_row, where.above) == (2, 2)
+
+
+# Cells ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("read", "cell", "value", "notes"),
+    [
+        (cells.text, "  Siti ", "Siti", ()),
+        (cells.text, "'Aisyah", "'Aisyah", ()),
+        (cells.text, "'=1+1", "=1+1", ("apostrophe_removed",)),
+        (cells.text, 5.0, "5", ()),
+        (cells.text, 0.1, "0.1", ()),
+        (cells.text, 1e22, "10000000000000000000000", ()),
+        (cells.text, date(1991, 3, 25), "1991-03-25", ()),
+        (cells.text, Formula("=A1"), "=A1", ("formula_kept",)),
+        (cells.text, "e\u0301", "\u00e9", ()),
+        (cells.whole, "-12", -12, ()),
+        (cells.whole, 7.0, 7, ()),
+        (cells.decimal, "-5,4732", Decimal("-5.4732"), ()),
+        (cells.decimal, 105.326, Decimal("105.326"), ()),
+        (cells.region, 1871041002.0, "18.71.04.1002", ("digits_tidied",)),
+        (cells.region, "18.71.04", "18.71.04", ()),
+        (cells.boolean, "Ya", True, ()),
+        (cells.boolean, False, False, ()),
+        (cells.listed("relationships"), "03", "wife", ()),
+        (cells.listed("relationships"), "ISTRI", "wife", ()),
+        (cells.many(cells.sex), "L; P, L", ["male", "female"], ()),
+        (cells.many(cells.sex), None, None, ()),
+        (cells.day, 33322.0, date(1991, 3, 25), ("date_from_number",)),
+        (cells.Dated("mdy"), "03/25/1991", date(1991, 3, 25), ()),
+        (cells.Dated("ymd"), "1991/03/25", date(1991, 3, 25), ()),
+        (cells.day, datetime(1991, 3, 25, 10), date(1991, 3, 25), ()),  # noqa: DTZ001 - a workbook knows no zone
+    ],
+)
+def test_a_cell_is_read(read, cell, value, notes):
+    assert read(cell) == (value, notes)
+
+
+@pytest.mark.parametrize(
+    ("read", "cell", "code"),
+    [
+        (cells.whole, "1.000", "number_unclear"),
+        (cells.decimal, "1.000", "number_unclear"),
+        (cells.whole, 1.5, "number_unclear"),
+        (cells.whole, float("nan"), "number_unclear"),
+        (cells.whole, True, "wrong_type"),
+        (cells.day, True, "bad_date"),
+        (cells.day, 1e300, "bad_date"),
+        (cells.day, Formula("=TODAY()"), "formula"),
+        (cells.text, Formula(""), "formula"),
+        (cells.nik, date(1991, 3, 25), "wrong_type"),
+        (cells.nik, 3201011203910003.0, "kept_as_number"),
+        (cells.uuid, "x", "bad_uuid"),
+        (cells.phone, Formula("=1"), "formula"),
+    ],
+)
+def test_a_cell_is_refused(read, cell, code):
+    with pytest.raises(CellError) as refused:
+        read(cell)
+    assert refused.value.code == code
+
+
+READERS = (
+    *(cells.text, cells.nik, cells.family_card, cells.day, cells.whole, cells.decimal, cells.sex, cells.boolean),
+    *(cells.region, cells.rt_rw, cells.phone, cells.uuid, cells.many(cells.sex), cells.listed("relationships")),
+)
+CELLS = st.one_of(
+    st.none(),
+    st.text(),
+    st.text(alphabet="0123456789.,-/'+=E \u00a0\u0660\uff11", max_size=24),
+    st.floats(),
+    st.booleans(),
+    st.dates(),
+    st.datetimes(),
+    st.builds(Formula, st.text()),
+)
+
+
+@QUICK
+@given(cell=CELLS)
+def test_no_cell_breaks_a_reader(cell):
+    for read in READERS:
+        with suppress(CellError):
+            read(cell)
+
+
+@QUICK
+@given(written=st.one_of(st.text(), st.text(alphabet="='+-@#N/A\t\uff1d0123", max_size=6)), is_typed=st.booleans())
+def test_what_goes_out_comes_back_as_it_was(written, is_typed):
+    try:
+        value, _ = cells.text(written)
+    except CellError:
+        return
+    if value is None or value != value.strip():
+        return
+    out = cells.shielded(value, is_typed=is_typed)
+    assert cells.text(out)[0] == value
+    if not is_typed:
+        assert out[:1] not in "=+@\t\r\n\uff1d\uff0b\uff0d\uff20"
+        assert out[:1] != "-" or cells._NEGATIVE.fullmatch(out)
+
+
+# Any bytes -----------------------------------------------------------------------------------------------------------
+
+
+def _damaged(data: bytes, wounds: Sequence[tuple[int, bytes, int]]) -> bytes:
+    for where, insert, cut in wounds:
+        place = where % (len(data) + 1)
+        data = data[:place] + insert + data[place + cut :]
+    return data
+
+
+WOUNDS = st.lists(
+    st.tuples(
+        st.integers(0, 1 << 20),
+        st.one_of(
+            st.binary(max_size=8),
+            st.sampled_from([b'"', b"\r", b"\n", b"\x00", b"\xff", b",", b";", b"'", b"\xef\xbb\xbf"]),
+        ),
+        st.integers(0, 40),
+    ),
+    min_size=1,
+    max_size=6,
+)
+SMALL = [
+    name
+    for name in ugly.labels()
+    if name.startswith(("csv", "headings", "like")) and "131" not in name and "line-w" not in name
+]
+
+
+@QUICK
+@given(name=st.sampled_from(SMALL), wounds=WOUNDS)
+def test_no_damage_to_a_text_loses_a_row_without_a_word(name, wounds):
+    data = _damaged(ugly.content(name), wounds)
+    started = time.process_time()
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        parts: list[bytes] = []
+        try:  # not `answered`: here, nothing but a refusal may come
+            said = process.read(file, {}, lambda _, part: parts.append(part))
+        except process.Refused:
+            return
+        finally:
+            assert time.process_time() - started < 5
+    _adds_up(said, parts)
+
+
+@QUICK
+@given(data=st.binary(max_size=400), delimiter=st.sampled_from([None, *sniff.DELIMITERS]))
+def test_no_bytes_lead_anywhere_but_to_rows_or_a_refusal(data, delimiter):
+    parts: list[bytes] = []
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        try:
+            said = process.read(file, {"delimiter": delimiter}, lambda _, part: parts.append(part))
+        except process.Refused:
+            return
+    _adds_up(said, parts)
+
+
+BOOKS = [
+    name for name in ugly.labels() if name.startswith("xlsx") and name not in ("xlsx-bomb", "xlsx-million-empty-rows")
+]
+
+
+@QUICK
+@given(name=st.sampled_from(BOOKS), wounds=WOUNDS)
+def test_no_damage_to_a_workbook_is_more_than_a_refusal(name, wounds):
+    try:
+        head, rows = ugly.look(_damaged(ugly.content(name), wounds))
+    except reader.Refused:
+        return
+    assert head.rows == len(rows)
+
+
+def _adds_up(said: dict[str, Any], parts: Sequence[bytes]) -> None:
+    head = reader.Head.from_json(said)
+    rows = [row for part in parts for row in reader.rows(part)]
+    assert head.rows == len(rows)
+    numbers = [row.number for row in rows]
+    assert numbers == sorted(set(numbers))
+    try:
+        where = mapping.layout(ugly.COLUMNS, rows[: mapping.TOP_ROWS])
+    except reader.Refused:
+        return
+    parsed = columns.parse(ugly.COLUMNS, where, head, rows)
+    assert [row.number for row in parsed] == numbers[where.above :]
+
+
+def test_quotation_marks_in_every_line_take_no_time_by_the_square():
+    lines = ['a,"b' + "x" * 30] * 30_000
+    started = time.process_time()
+    with tempfile.TemporaryFile() as file:
+        file.write(("nama,alamat\n" + "\n".join(lines)).encode())
+        file.seek(0)
+        with pytest.raises(process.Refused) as refused:
+            process.read(file, {"delimiter": ","}, lambda _, __: None)
+    assert refused.value.code == "quotes_broken"
+    assert time.process_time() - started < 5
