@@ -1,4 +1,4 @@
-"""A month's end of NTB: drafts of all 117 districts by the job, then each as PDF and workbook. See README.md.
+"""A month's end of NTB: drafts of all 117 districts by a job, then each as PDF and workbook by another. See README.md.
 
 The peak is this one process's, server and worker together, read after 20 reports and after all.
 """
@@ -53,6 +53,20 @@ async def fill(owner: Any, first: date) -> tuple[Any, Any]:
     return await harness.add_user(owner, "province_office", PROVINCE, 99)
 
 
+async def done(http: httpx.AsyncClient, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], float, float]:
+    """The result of a job that the application's own worker does, its seconds, and the peak after the first reports."""
+    start, early = time.perf_counter(), 0.0
+    asked = await http.post(f"/v1/reports/{name}", json=body)
+    if asked.status_code != 202:
+        raise BenchmarkError(asked.text)
+    while (job := (await http.get(asked.headers["location"])).json())["state"] in ("queued", "running"):
+        early = peak_mb() if job["progress"]["done"] <= EARLY else early
+        await asyncio.sleep(0.2)
+    if job["state"] != "done":
+        raise BenchmarkError(str(job))
+    return job["result"], time.perf_counter() - start, early
+
+
 async def measure(bench: Bench) -> list[str]:
     """Print seconds, reports per second and peaks; what missed its target."""
     owner = await asyncpg.connect(bench.owner_url)
@@ -66,40 +80,24 @@ async def measure(bench: Bench) -> list[str]:
         headers = {"Authorization": f"Bearer {bench.token(*who)}"}
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=60, headers=headers) as http:
-            start = time.perf_counter()
             body = {"region_code": PROVINCE, "period_type": "month", "period_start": first.isoformat()}
-            asked = await http.post("/v1/reports/compile-many", json=body)
-            if asked.status_code != 202:
-                raise BenchmarkError(asked.text)
-            while (job := (await http.get(asked.headers["location"])).json())["state"] in ("queued", "running"):  # noqa: ASYNC110
-                await asyncio.sleep(0.5)  # the application's own worker is at it
-            seconds = time.perf_counter() - start
-            made = len(job["result"]["compiled"]) if job["state"] == "done" else 0
-            table.add_row(
-                "compiled by the job", str(made), f"{seconds:.1f}", f"{made / seconds:.1f}", f"{peak_mb():.0f}"
-            )
-            reports, cursor = [], ""
-            while cursor is not None:
-                page = (await http.get(f"/v1/reports?level=district&limit=100{cursor and '&cursor=' + cursor}")).json()
-                reports += [row["id"] for row in page["items"]]
-                cursor = page["next_cursor"]
-            if made != len(reports) or made < EARLY:
-                raise BenchmarkError(f"{made} compiled, {len(reports)} listed: {job}")
+            job, seconds, _ = await done(http, "compile-many", body)
+            made = len(job["compiled"])
+            if made < EARLY:
+                raise BenchmarkError(f"{made} compiled: {job}")
+            rate = f"{made / seconds:.1f}"
+            table.add_row("compiled by the job", str(made), f"{seconds:.1f}", rate, f"{peak_mb():.0f}")
             for kind in ("pdf", "xlsx"):
-                start, size = time.perf_counter(), 0
-                for number, key in enumerate(reports, start=1):
-                    answer = await http.get(f"/v1/reports/{key}/document?format={kind}")
-                    if answer.status_code != 200:
-                        raise BenchmarkError(answer.text)
-                    size += len(answer.content)
-                    if number == EARLY and kind == "pdf":
-                        early = peak_mb()
-                        table.add_row(f"{kind}, the first", str(EARLY), "", "", f"{early:.0f}")
-                seconds = time.perf_counter() - start
+                job, seconds, peak = await done(http, "render-many", {**body, "formats": [kind]})
+                documents = [one for one in job["documents"] if one["error"] is None]
+                if len(documents) != made:
+                    raise BenchmarkError(f"{made} compiled, {len(documents)} printed")
+                if kind == "pdf":
+                    early = peak
+                    table.add_row("pdf, the first", str(EARLY), "", "", f"{early:.0f}")
+                size = sum(one["bytes"] for one in documents) / made / 1024
                 rate = f"{made / seconds:.1f}"
-                table.add_row(
-                    f"{kind}, {size / made / 1024:.0f} kB each", str(made), f"{seconds:.1f}", rate, f"{peak_mb():.0f}"
-                )
+                table.add_row(f"{kind}, {size:.0f} kB each", str(made), f"{seconds:.1f}", rate, f"{peak_mb():.0f}")
     await owner.close()
     console.print(table)
     growth = peak_mb() - early

@@ -149,12 +149,18 @@ END $$
 _SITUATION = """
 CREATE FUNCTION app.situation(p_entity text, p_facts jsonb) RETURNS text LANGUAGE sql STABLE AS $$
 -- What a rule may ask of a row besides its state: whose turn it is where the state leaves that open. A letter signed by
--- hand waits for its scan; a better scan later is no news.
+-- hand waits for its scan; a better scan later is no news, nor is one that comes when the letter is past its time.
     SELECT CASE p_entity
            WHEN 'sktm_applications' THEN CASE
                WHEN p_facts ->> 'status' = 'issued' AND p_facts -> 'policy' ->> 'signature' = 'wet' THEN
-                   (SELECT CASE count(*) WHEN 0 THEN 'to_scan' WHEN 1 THEN 'to_collect' END FROM public.transitions t
-                     WHERE t.entity = p_entity AND t.entity_id = (p_facts ->> 'id')::uuid AND t.action = 'signed-scan')
+                   (SELECT CASE (SELECT count(*) FROM public.transitions t
+                                  WHERE t.entity = p_entity AND t.entity_id = l.application_id
+                                    AND t.action = 'signed-scan')
+                           WHEN 0 THEN 'to_scan'
+                           WHEN 1 THEN CASE app.letter_status(l.revoked_at, l.superseded_at, l.issued_on, l.valid_until,
+                                                              l.timezone, l.scan_received_at IS NULL)
+                                       WHEN 'valid' THEN 'to_collect' END END
+                      FROM public.sktm_letters l WHERE l.application_id = (p_facts ->> 'id')::uuid)
                WHEN p_facts ->> 'status' = 'issued' THEN 'to_collect'
                WHEN p_facts ->> 'status' <> 'checked' THEN NULL
                WHEN coalesce((p_facts -> 'policy' -> 'visit_required_for' ->> (p_facts ->> 'purpose'))::boolean,

@@ -17,12 +17,13 @@ _LINKS = ("visit_ids", "sktm_application_ids", "referral_ids")
 _KEEP_FROZEN = """
 CREATE FUNCTION app.keep_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 -- Generated columns are not filled in yet when this runs; what they are generated from is compared. An office accepts
--- it all the same: what was submitted counts already.
+-- it all the same: what was submitted counts already. What is withdrawn still says what the report said.
 DECLARE
     free text[] := '{frozen_by,superseded_by,status,version,updated_at,province_code,regency_code,district_code}';
 BEGIN
     IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - free = to_jsonb(OLD) - free
-       AND (NEW.status = OLD.status OR OLD.status = 'submitted' AND NEW.status = 'accepted') THEN
+       AND (NEW.status = OLD.status OR OLD.status = 'submitted' AND NEW.status = 'accepted'
+            OR OLD.status IN ('submitted', 'accepted') AND NEW.status = 'withdrawn') THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'the activity is part of a report' USING ERRCODE = '23514', CONSTRAINT = 'activity_frozen';
@@ -90,7 +91,7 @@ def downgrade() -> None:
     # Nothing tells a correction from other work any more: one of the two stays, the one that counts.
     op.execute(
         "UPDATE activities SET deleted_at = now() WHERE deleted_at IS NULL AND (superseded_by IS NOT NULL "
-        "OR (revises_id IS NOT NULL AND status NOT IN ('submitted', 'accepted')))"
+        "OR status = 'withdrawn' OR (revises_id IS NOT NULL AND status NOT IN ('submitted', 'accepted')))"
     )
     op.execute("DROP FUNCTION app.keep_frozen")
     for index in ("ix_activities_frozen_by", "uq_activities_origin", "uq_activities_revises_id"):

@@ -19,26 +19,27 @@ _SUBJECTS = {
         "activities",
         _COUNTS,
         "x.occurred_on",
-        "x.pillar, x.function, x.kind",
+        ("x.pillar", "x.function", "x.kind"),
         "region_code, occurred_on, pillar, function, kind, status, deleted_at, superseded_by",
     ),
-    "sktm": ("sktm_applications", "true", _DRAFTED_ON, "x.purpose, x.status", "region_code, purpose, status"),
-    "referrals": ("referrals", "true", _DRAFTED_ON, "x.program, x.status", "region_code, program, status"),
+    "sktm": ("sktm_applications", "true", _DRAFTED_ON, ("x.purpose", "x.status"), "region_code, purpose, status"),
+    "referrals": ("referrals", "true", _DRAFTED_ON, ("x.program", "x.status"), "region_code, program, status"),
     "ppks": (
         "ppks_assessments",
         "true",
         "x.assessed_on",
-        "x.category, coalesce(p.sex, 'none'), app.age_band(p.birth_date, x.assessed_on), x.status",
+        ("x.category", "coalesce(p.sex, 'none')", "app.age_band(p.birth_date, x.assessed_on)", "x.status"),
         "region_code, assessed_on, category, beneficiary_id, status",
     ),
     "visits": (
         "visits",
         "true",
         "x.visited_on",
-        "x.status, coalesce(x.outcome, 'none')",
+        ("x.status", "coalesce(x.outcome, 'none')"),
         "region_code, visited_on, status, outcome",
     ),
 }
+_MONTH = "date_trunc('month', {day}::timestamp)::date"  # of a date that has no zone: half the time of one that has
 _PERSON = " LEFT JOIN public.beneficiaries p ON p.id = x.beneficiary_id"
 
 _LOCAL_DAY = """
@@ -59,13 +60,24 @@ CREATE FUNCTION app.age_band(p_born date, p_on date) RETURNS text LANGUAGE sql I
 $$
 """
 
+# Sums: of a subject by the first of its keys, so many. A question is answered by the smallest that has its keys, for
+# it pays for every sum it reads: by pillar there are 4 of a region and month, by kind a hundred.
+_CUBES = {
+    "activities_by_pillar": ("activities", 1),
+    "activities_by_function": ("activities", 2),
+    "activities_by_kind": ("activities", 3),
+    "sktm": ("sktm", 2),
+    "referrals": ("referrals", 2),
+    "ppks_by_category": ("ppks", 1),
+    "ppks": ("ppks", 4),
+    "visits": ("visits", 2),
+}
+_CUBES_OF_SUBJECTS = f"(VALUES {', '.join(map(str, ((cube, *of) for cube, of in _CUBES.items())))})"
+
 _LEVELS = """(VALUES ('', 'ID'), ('ID', {province}), ({province}, {regency})) AS l (parent_code, region_code)"""
-# Kinds have a cube of their own, so that the question asked most does not pay for a hundred of them.
-_CUBES = """(SELECT CASE {c}.subject WHEN 'activities' THEN 'activities_by_kind' ELSE {c}.subject END, {c}.keys
-             UNION ALL SELECT 'activities', {c}.keys[1:2] WHERE {c}.subject = 'activities') AS k (cube, keys)"""
 _OF_CHANGES = f"""CROSS JOIN LATERAL
                {_LEVELS.format(province="left(t.region_code, 2)", regency="left(t.region_code, 5)")}
-               CROSS JOIN LATERAL {_CUBES.format(c="t")}
+               JOIN {_CUBES_OF_SUBJECTS} AS k (cube, subject, length) USING (subject)
          WHERE l.region_code IS NOT NULL"""
 
 _FOLD = f"""
@@ -83,11 +95,12 @@ BEGIN
          WHERE f.ctid = ANY (ARRAY(SELECT g.ctid FROM public.figure_changes g LIMIT p_most)) RETURNING f.*
     ), folding AS (
         INSERT INTO public.figures AS f (cube, parent_code, region_code, month, keys, sensitive, count)
-        SELECT k.cube, l.parent_code, l.region_code, t.month, k.keys, t.sensitive, sum(t.change)
+        SELECT k.cube, l.parent_code, l.region_code, t.month, t.keys[1:k.length], t.sensitive, sum(t.change)
           FROM taken t
                {_OF_CHANGES}
-         GROUP BY k.cube, l.parent_code, l.region_code, t.month, k.keys, t.sensitive
+         GROUP BY 1, 2, 3, 4, 5, 6
         HAVING sum(t.change) <> 0
+         ORDER BY 1, 2, 3, 4, 5
             ON CONFLICT (cube, parent_code, region_code, month, keys) DO UPDATE SET count = f.count + excluded.count
     )
     SELECT count(*) INTO folded FROM taken;
@@ -95,21 +108,33 @@ BEGIN
 END $$
 """
 
-_BY_REGENCY = """SELECT '{subject}' AS subject, province_code, regency_code, date_trunc('month', day)::date AS month,
-               keys, sensitive, count(*) AS count
-          FROM app.counted_{subject} GROUP BY 2, 3, 4, 5, 6"""
+# The sums of a subject are named here, not joined by its name: the planner would take them for a few and sort millions.
+_BY_REGENCY = f"""SELECT k.cube, c.province_code, c.regency_code, c.month, c.keys[1:k.length] AS keys, c.sensitive,
+               c.count
+          FROM (SELECT province_code, regency_code, {_MONTH.format(day="day")} AS month, keys, sensitive,
+                       count(*) AS count
+                  FROM app.counted_{{subject}} GROUP BY 1, 2, 3, 4, 5) c
+               CROSS JOIN (VALUES {{cubes}}) AS k (cube, length)"""
+_COUNTED = " UNION ALL ".join(
+    _BY_REGENCY.format(
+        subject=subject,
+        cubes=", ".join(f"('{cube}', {length})" for cube, (of, length) in _CUBES.items() if of == subject),
+    )
+    for subject in _SUBJECTS
+)
 _RECOUNT = f"""
 CREATE VIEW app.recounted AS
-SELECT k.cube, l.parent_code, l.region_code, c.month, k.keys, c.sensitive, sum(c.count)::bigint AS count
-  FROM ({" UNION ALL ".join(_BY_REGENCY.format(subject=subject) for subject in _SUBJECTS)}) c
+SELECT c.cube, l.parent_code, l.region_code, c.month, c.keys, c.sensitive, sum(c.count)::bigint AS count
+  FROM ({_COUNTED}) c
        CROSS JOIN LATERAL {_LEVELS.format(province="c.province_code", regency="c.regency_code")}
-       CROSS JOIN LATERAL {_CUBES.format(c="c")}
  WHERE l.region_code IS NOT NULL
  GROUP BY 1, 2, 3, 4, 5, 6
 """
 
-_REBUILD = """
-CREATE FUNCTION app.rebuild_figures() RETURNS bigint LANGUAGE plpgsql AS $$
+# Of one call by an operator: a million sums are counted in memory, not sorted on disk.
+_ROOM = "SET work_mem = '128MB'"
+_REBUILD = f"""
+CREATE FUNCTION app.rebuild_figures() RETURNS bigint LANGUAGE plpgsql {_ROOM} AS $$
 -- The sums anew, from the rows. In a transaction of REPEATABLE READ nobody has to wait for it: a row and what it
 -- changes commit together, so whatever this snapshot does not see is still on the list afterwards.
 DECLARE
@@ -119,7 +144,8 @@ BEGIN
     DELETE FROM public.figure_changes;
     DELETE FROM public.figures;
     INSERT INTO public.figures (cube, parent_code, region_code, month, keys, sensitive, count)
-    SELECT cube, parent_code, region_code, month, keys, sensitive, count FROM app.recounted;
+    SELECT cube, parent_code, region_code, month, keys, sensitive, count FROM app.recounted
+     ORDER BY 1, 2, 3, 4, 5;
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END $$
@@ -128,13 +154,13 @@ END $$
 _DIFFERENCES = f"""
 CREATE FUNCTION app.figure_differences(p_region text)
 RETURNS TABLE (cube text, region_code text, month date, keys text[], kept bigint, counted bigint)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE {_ROOM} AS $$
 -- Where the figures, folded or not, are not what the rows say; of one region and those inside it, or of all (NULL).
     WITH kept AS (
         SELECT s.cube, s.region_code, s.month, s.keys, sum(s.count)::bigint AS count
           FROM (SELECT f.cube, f.region_code, f.month, f.keys, f.count FROM public.figures f
                  UNION ALL
-                SELECT k.cube, l.region_code, t.month, k.keys, t.change
+                SELECT k.cube, l.region_code, t.month, t.keys[1:k.length], t.change
                   FROM public.figure_changes t
                {_OF_CHANGES}) s
          GROUP BY 1, 2, 3, 4)
@@ -151,8 +177,8 @@ CREATE FUNCTION app.count_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEF
 -- A person's sex or birth date was corrected: their assessments change place.
 BEGIN
     INSERT INTO public.figure_changes (subject, region_code, month, keys, sensitive, change)
-    SELECT 'ppks', x.region_code, date_trunc('month', x.assessed_on)::date, ARRAY[{_SUBJECTS["ppks"][3]}], x.sensitive,
-           p.change
+    SELECT 'ppks', x.region_code, {_MONTH.format(day="x.assessed_on")}, ARRAY[{", ".join(_SUBJECTS["ppks"][3])}],
+           x.sensitive, p.change
       FROM public.ppks_assessments x
            CROSS JOIN (VALUES (OLD.sex, OLD.birth_date, -1),
                               (NEW.sex, NEW.birth_date, 1)) AS p (sex, birth_date, change)
@@ -170,55 +196,75 @@ RETURNS TABLE (region_code text, month date, keys text[], count bigint) LANGUAGE
 -- Whole months of a nation, a province or (not p_below) a regency come from the sums, all else from the rows.
 DECLARE
     whole boolean := extract(day FROM p_first) = 1 AND extract(day FROM p_last + 1) = 1;
-    coarse boolean := p_subject = 'activities' AND NOT 3 = ANY (p_keys);
-    chosen text := (SELECT coalesce(string_agg(format('s.keys[%s]', i), ', ' ORDER BY o), '')
-                      FROM unnest(p_keys) WITH ORDINALITY AS u (i, o));
+    chosen text := 's.keys';
+    listed text := 's.key_' || nullif(array_to_string(p_keys, ', s.key_'), '');
     place text := CASE length(p_area) WHEN 5 THEN 'regency_code' WHEN 8 THEN 'district_code' ELSE 'region_code' END;
     child text := CASE length(p_area) WHEN 5 THEN 'district_code' ELSE 'region_code' END;
-    source text;
+    sums text;
+    known integer;
 BEGIN
     IF p_area = 'ID' OR length(p_area) = 2 OR length(p_area) = 5 AND whole AND NOT p_below THEN
         ASSERT whole;
-        source := 'SELECT f.region_code, f.month, f.keys, f.sensitive, f.count FROM public.figures f
-                    WHERE f.cube = $1 AND f.parent_code = $2 AND ($3 IS NULL OR f.region_code = $3)
-                      AND f.month BETWEEN $4 AND $5
-                    UNION ALL
-                   SELECT CASE WHEN $6 = 0 THEN ''ID'' ELSE left(t.region_code, $6) END, t.month, t.keys, t.sensitive,
-                          t.change
-                     FROM public.figure_changes t
-                    WHERE t.subject = $7 AND t.month BETWEEN $4 AND $5
-                      AND ($8 = ''ID'' OR starts_with(t.region_code, $8))';
+        SELECT c.cube, c.length INTO sums, known FROM {cubes} AS c (cube, subject, length)
+         WHERE c.subject = p_subject AND c.length >= ALL (p_keys) ORDER BY c.length LIMIT 1;
+        IF p_keys <> (ARRAY[1, 2, 3, 4])[1:known] THEN
+            chosen := format('ARRAY[%s]::text[]',
+                             's.keys[' || nullif(array_to_string(p_keys, '], s.keys['), '') || ']');
+        END IF;
+        RETURN QUERY EXECUTE format(
+            'SELECT s.region_code, %s, %s, sum(s.count)
+               FROM (SELECT f.region_code, f.month, f.keys, f.sensitive, f.count FROM public.figures f
+                      WHERE f.cube = $1 AND f.parent_code = $2 AND ($3 IS NULL OR f.region_code = $3)
+                        AND f.month BETWEEN $4 AND $5
+                      UNION ALL
+                     SELECT CASE WHEN $6 = 0 THEN ''ID'' ELSE left(t.region_code, $6) END, t.month, t.keys[1:$9],
+                            t.sensitive, t.change
+                       FROM public.figure_changes t
+                      WHERE t.subject = $7 AND t.month BETWEEN $4 AND $5
+                        AND ($8 = ''ID'' OR starts_with(t.region_code, $8))) s
+              WHERE {only}
+              GROUP BY 1, 2, 3 HAVING sum(s.count) <> 0',
+            CASE WHEN p_months THEN 's.month' ELSE 'NULL::date' END, chosen)
+        USING sums,
+              CASE WHEN p_below THEN p_area WHEN p_area = 'ID' THEN '' WHEN length(p_area) = 2 THEN 'ID'
+                   ELSE left(p_area, 2) END,
+              CASE WHEN NOT p_below THEN p_area END,
+              p_first, p_last,
+              CASE WHEN p_below THEN CASE WHEN p_area = 'ID' THEN 2 ELSE 5 END
+                   WHEN p_area = 'ID' THEN 0 ELSE length(p_area) END,
+              p_subject, p_area, known;
     ELSE
-        source := format('SELECT c.%s, date_trunc(''month'', c.day)::date, c.keys, c.sensitive, 1 FROM app.%I c
-                           WHERE c.%s = $8 %s AND c.day BETWEEN $4 AND $5',
-                         CASE WHEN p_below THEN child ELSE place END, 'counted_' || p_subject, place,
-                         CASE WHEN length(p_area) = 13 THEN 'AND c.district_code = left($8, 8)' ELSE '' END);
+        -- An array of keys is made for each count, not for each row.
+        RETURN QUERY EXECUTE format(
+            'SELECT s.%1$s, %2$s, ARRAY[%3$s]::text[], count(*) FROM app.%4$I s
+              WHERE s.%5$s = $1 %6$s AND s.day BETWEEN $2 AND $3 AND {only}
+              GROUP BY %7$s',
+            CASE WHEN p_below THEN child ELSE place END,
+            CASE WHEN p_months THEN '{month}' ELSE 'NULL::date' END,
+            listed, 'counted_' || p_subject, place,
+            CASE WHEN length(p_area) = 13 THEN 'AND s.district_code = left($1, 8)' ELSE '' END,
+            concat_ws(', ', '1, 2', listed))
+        USING p_area, p_first, p_last;
     END IF;
-    RETURN QUERY EXECUTE format(
-        'SELECT s.region_code, %s, ARRAY[%s]::text[], sum(s.count)::bigint
-           FROM (%s) AS s (region_code, month, keys, sensitive, count) {only}
-          GROUP BY 1, 2, 3 HAVING sum(s.count) <> 0',
-        CASE WHEN p_months THEN 's.month' ELSE 'NULL::date' END, chosen, source)
-    USING CASE WHEN p_subject <> 'activities' OR coarse THEN p_subject ELSE 'activities_by_kind' END,
-          CASE WHEN p_below THEN p_area WHEN p_area = 'ID' THEN '' WHEN length(p_area) = 2 THEN 'ID'
-               ELSE left(p_area, 2) END,
-          CASE WHEN NOT p_below THEN p_area END,
-          p_first, p_last,
-          CASE WHEN p_below THEN CASE WHEN p_area = 'ID' THEN 2 ELSE 5 END
-               WHEN p_area = 'ID' THEN 0 ELSE length(p_area) END,
-          p_subject, p_area;
 END $$
 """
 _COUNTERS = (
     _COUNT.format(
-        name="count_figures", security="", meaning="What the caller may see: the row policies hold here too.", only=""
+        name="count_figures",
+        cubes=_CUBES_OF_SUBJECTS,
+        month=_MONTH.format(day="s.day").replace("'", "''"),
+        security="",
+        meaning="What the caller may see: the row policies hold here too.",
+        only="true",
     ),
     _COUNT.format(
         name="count_anywhere",
+        cubes=_CUBES_OF_SUBJECTS,
+        month=_MONTH.format(day="s.day").replace("'", "''"),
         security="SECURITY DEFINER",
         meaning="Of the whole nation, sensitive categories\n-- left out, to find out which counts are too small to be "
         "told: it takes the neighbours' to know.",
-        only="WHERE NOT s.sensitive",
+        only="NOT s.sensitive",
     ),
 )
 
@@ -279,8 +325,9 @@ def _create_tables() -> None:
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("keys", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("sensitive", sa.Boolean(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("cube", "parent_code", "region_code", "month", "keys", name="pk_figures"),
+        postgresql_with={"fillfactor": 80},  # a sum is written again and again: room to do so beside itself
     )
     # No key and no index: it is added to by everybody, and short.
     op.create_table(
@@ -310,17 +357,19 @@ def _create_counted() -> None:
     # With the rights, and behind the row policies, of whoever asks.
     for subject, (table, counts, day, keys, _) in _SUBJECTS.items():
         sensitive, person = ("x.sensitive", _PERSON) if subject == "ppks" else ("false", "")
+        alone = ", ".join(f"{key} AS key_{number}" for number, key in enumerate(keys, start=1))
         op.execute(
             f"CREATE VIEW app.counted_{subject} WITH (security_invoker = true) AS "
             f"SELECT x.region_code, x.province_code, x.regency_code, x.district_code, {day} AS day, "
-            f"ARRAY[{keys}] AS keys, {sensitive} AS sensitive FROM public.{table} x{person} WHERE {counts}"
+            f"ARRAY[{', '.join(keys)}] AS keys, {alone}, {sensitive} AS sensitive "
+            f"FROM public.{table} x{person} WHERE {counts}"
         )
         op.execute(f"GRANT SELECT ON app.counted_{subject} TO {ops.APP}")
 
 
 def _create_triggers() -> None:
     for subject, (table, counts, day, keys, watched) in _SUBJECTS.items():
-        op.execute(_counter(subject, counts, day, keys))
+        op.execute(_counter(subject, counts, day, ", ".join(keys)))
         both = [f"({', '.join(f'{row}.{column}' for column in watched.split(', '))})" for row in ("OLD", "NEW")]
         execute = f"EXECUTE FUNCTION app.count_{subject}()"
         when = f"WHEN ({counts.replace('x.', 'NEW.')})"
@@ -352,7 +401,7 @@ def _counter(subject: str, counts: str, day: str, keys: str) -> str:
       WHERE b.id IN (OLD.beneficiary_id, NEW.beneficiary_id) ORDER BY b.id FOR NO KEY UPDATE;"""
     steps = ""
     for row, never, change in (("OLD", "INSERT", -1), ("NEW", "DELETE", 1)):
-        values = f"'{subject}', x.region_code, date_trunc('month', {day})::date, ARRAY[{keys}], {sensitive}, {change}"
+        values = f"'{subject}', x.region_code, {_MONTH.format(day=f'({day})')}, ARRAY[{keys}], {sensitive}, {change}"
         # The row's own fields, where nothing is joined to it: half the time of a query over it.
         chosen = (
             f"SELECT {values} FROM {source.format(row=row)}" if source else f"SELECT {values}".replace("x.", f"{row}.")

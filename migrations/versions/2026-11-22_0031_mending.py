@@ -51,17 +51,17 @@ CREATE FUNCTION app.remind_of_reports(p_after text, p_most integer) RETURNS TABL
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Tells the officers of a district of a report that is not handed in, on the days before it is due that the region's
 -- calendar names and on the day after; and then the regency's office, once for all its districts. Months are asked of
--- every district, longer periods where the report was begun. Three days of grace, in which no server may have run;
--- several servers may do it at once: an event tells once.
+-- every district that was one then, longer periods where the report was begun. Three days of grace, in which no server
+-- may have run; several servers may do it at once: an event tells once.
 DECLARE
     due record;
 BEGIN
     FOR due IN
         WITH districts AS MATERIALIZED (
-            SELECT g.code, (now() AT TIME ZONE g.timezone)::date AS today,
+            SELECT g.code, g.valid_until, (now() AT TIME ZONE g.timezone)::date AS today,
                    coalesce((SELECT max(k.region_code) FROM public.report_calendars k
                               WHERE k.region_code IN (left(g.code, 2), left(g.code, 5), g.code)), '') AS calendar
-              FROM public.regions g WHERE g.level = 'district' AND g.valid_until IS NULL
+              FROM public.regions g WHERE g.level = 'district'
         ), periods AS (
             SELECT s.kind, s.first::date, (s.first + make_interval(months => s.months))::date - 1 AS last
               FROM (SELECT t.kind, t.months, date_trunc('year', now()) + make_interval(months =>
@@ -85,6 +85,7 @@ BEGIN
                      FROM (SELECT o.due_on - n AS day FROM unnest(c.days) AS n UNION ALL SELECT o.due_on + 1) m
                     WHERE m.day BETWEEN d.today - 2 AND d.today) remind
              WHERE remind.day IS NOT NULL AND (c.kind = 'month' OR r.id IS NOT NULL)
+               AND (d.valid_until IS NULL OR d.valid_until > c.first)
                AND (r.id IS NULL OR r.status IN ('draft', 'returned') AND r.accepted_revision IS NULL)
         )
         SELECT x.* FROM (

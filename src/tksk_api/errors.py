@@ -481,6 +481,15 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "Report {report_id} holds it, so it stays as it is. Correct it with POST .../revise, or have that report "
         "returned.",
     ),
+    "already_presented": ProblemText(
+        409,
+        "Surat ini sudah dicatat hari ini",
+        "This letter is recorded for today already",
+        "Instansi Anda sudah mencatat hasil yang sama untuk program ini hari ini ({presentation_id}), dengan note atau "
+        "id lain. Pakai catatan itu; yang baru tidak disimpan.",
+        "Your agency recorded the same outcome for this programme today ({presentation_id}), with another note or id. "
+        "Use that record; the new one is not kept.",
+    ),
     "already_corrected": ProblemText(
         409,
         "Sudah ada koreksinya",
@@ -510,8 +519,10 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Data orang berubah sejak diperiksa",
         "The person's data changed since they were checked",
-        "Pemohon atau tanggungan diubah, pindah, meninggal atau ditarik. Kembalikan permohonan untuk diperiksa ulang.",
-        "The applicant or a dependant was changed, moved, died or was withdrawn. Return the application to be checked.",
+        "Pemohon atau tanggungan diubah, pindah, meninggal atau ditarik. Kembalikan permohonan untuk diperiksa ulang; "
+        "surat yang sudah bernomor dicabut (revoke) lalu diajukan lagi.",
+        "The applicant or a dependant was changed, moved, died or was withdrawn. Return the application to be checked; "
+        "revoke a letter that has its number already, and apply anew.",
     ),
     "proposal_outdated": ProblemText(
         409,
@@ -584,6 +595,15 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "signed-scan. Sesudah itu surat berlaku dan dapat diserahkan.",
         "Print the letter, have it signed and stamped, scan it, attach it as signed_letter, and send it to "
         "signed-scan. From then on the letter is valid and can be handed over.",
+    ),
+    "letter_not_valid": ProblemText(
+        409,
+        "Surat ini tidak berlaku lagi",
+        "This letter is not valid any more",
+        "Keadaannya {letter_status}, jadi jangan diserahkan. superseded: serahkan surat penggantinya. expired: ajukan "
+        "permohonan baru untuk keperluan yang sama.",
+        "It is {letter_status}, so do not hand it over. superseded: hand over the letter that replaces it. expired: "
+        "draft a new application for the same purpose.",
     ),
     "scan_not_expected": ProblemText(
         409,
@@ -822,9 +842,21 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Jumlah orang lebih kecil daripada penerima yang ditautkan.",
         "The headcount is lower than the number of linked beneficiaries.",
     ),
+    "headcount_above_total": (
+        "Anak dan penyandang disabilitas termasuk dalam jumlah laki-laki dan perempuan: paling banyak {max}.",
+        "Children and disabled are counted among male and female: at most {max}.",
+    ),
     "outside_report": (
         "Koreksi tetap di kecamatan dan masa laporan yang memuatnya, {first} sampai {last}.",
         "A correction stays in the district and the days of the reports that hold it, {first} to {last}.",
+    ),
+    "still_works_here": (
+        "Petugas ini masih bertugas di kecamatan itu dan mencatatnya sendiri.",
+        "This officer still works in the district and logs it themselves.",
+    ),
+    "not_assigned_then": (
+        "Petugas itu tidak bertugas di kecamatan ini pada hari tersebut; periksa penugasannya.",
+        "That officer was not assigned to this district on that day; look at their assignments.",
     ),
     "too_far_ahead": ("Paling lama {max} hari ke depan.", "At most {max} days ahead."),
     "visit_not_yet": (
@@ -1028,8 +1060,12 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
         "Attach the scan of the letter to the applicant as a signed_letter.",
     ),
     "scan_is_the_letter": (
-        "Berkas ini surat dari sistem, bukan pindaiannya. Cetak, mintakan tanda tangan dan cap, lalu pindai atau foto.",
-        "This file is the letter as the system made it. Print it, have it signed and stamped, then scan or photograph.",
+        "Berkas ini bukan pindaian kertas. Cetak surat, mintakan tanda tangan dan cap, lalu pindai atau foto.",
+        "This file is no scan of a paper. Print the letter, have it signed and stamped, then scan or photograph it.",
+    ),
+    "qr_of_another_letter": (
+        "Kode QR pada pindaian ini milik surat lain. Pindai kertas surat ini.",
+        "The QR code in this scan is of another letter. Scan the paper of this one.",
     ),
     "file_empty": ("Berkas kosong.", "The file is empty."),
     "file_type_refused": (

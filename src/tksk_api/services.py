@@ -17,7 +17,7 @@ from tksk_api.domain.jobs.worker import Chore, Handler
 from tksk_api.domain.notifications.outbox import remind_of_reports, tell_deadlines
 from tksk_api.domain.referrals.lapse import lapse
 from tksk_api.domain.reports.many import step as compile_many
-from tksk_api.domain.reports.service import COMPILE_MANY
+from tksk_api.domain.reports.service import COMPILE_MANY, RENDER_MANY
 from tksk_api.domain.sktm_applications import sign_many
 from tksk_api.domain.statistics.upkeep import fold
 from tksk_api.http.dependencies import House
@@ -156,6 +156,7 @@ SERVICES: Mapping[str, Service] = {
         "to acceptance, and when they are due.",
         (reports.router, report_calendars.router, report_verification.router),
         jobs={COMPILE_MANY: compile_many},
+        house_jobs={RENDER_MANY: reports.rendering},
         chores=(Chore("remind_of_reports", 3600, remind_of_reports),),
     ),
     "bulk": Service(

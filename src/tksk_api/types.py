@@ -32,6 +32,7 @@ _NOT_IN_NAMES = frozenset({"So", "Sm", "Sc", "Sk", "Co", "Cn"})
 _APOSTROPHES = frozenset("`\u00b4")  # typed for one, and counted among the symbols
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T.+")
+_FIRST_YEAR, _LAST_YEAR = 1890, 2100
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -216,8 +217,8 @@ def _only_a_moment(value: Any) -> Any:
 
 def _of_this_age(value: datetime) -> datetime:
     # Also keeps out what an offset would carry beyond the calendar (year 1 or 9999).
-    if not 2000 <= value.year <= 2100:
-        raise PydanticCustomError("out_of_range", "year", {"min": 2000, "max": 2100})
+    if not 2000 <= value.year <= _LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "year", {"min": 2000, "max": _LAST_YEAR})
     return value.astimezone(UTC)
 
 
@@ -231,15 +232,18 @@ def _only_a_day(value: Any) -> Any:
 
 
 def _this_age(value: date) -> date:
-    if value.year < 1890:
+    # The day after 9999-12-31 does not exist, and the database reads that day as infinity.
+    if value.year < _FIRST_YEAR:
         raise PydanticCustomError("too_old", "not of this age")
+    if value.year > _LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "year", {"min": _FIRST_YEAR, "max": _LAST_YEAR})
     return value
 
 
 def _past(value: date) -> date:
     if value > latest_local_date():
         raise PydanticCustomError("in_future", "in the future")
-    if value.year < 1890:
+    if value.year < _FIRST_YEAR:
         raise PydanticCustomError("too_old", "too old")
     return value
 

@@ -425,7 +425,7 @@ async def test_link_stays_when_the_person_moved_away(as_):
 async def test_headcount_is_never_below_the_people_linked(as_):
     tksk = await as_("tksk", PANJANG)
     people = [(await add_person(tksk))["id"] for _ in range(2)]
-    one = {"male": 0, "female": 1, "children": 5, "disabled": 5}
+    one = {"male": 0, "female": 1, "children": 1, "disabled": 1}
     refused = await tksk.post(URL, json=work(beneficiary_ids=people, headcount=one))
     assert first_error(refused) == ("/headcount", "headcount_below_linked")
     draft = await log_work(tksk, beneficiary_ids=people)
@@ -436,6 +436,27 @@ async def test_headcount_is_never_below_the_people_linked(as_):
     assert enough.json()["headcount"] == {**one, "male": 1}
     cleared = await tksk.patch(url, json={"headcount": None}, headers={"If-Match": '"v2"'})
     assert cleared.json()["headcount"] is None
+
+
+async def test_children_and_disabled_are_among_the_men_and_women(as_):
+    tksk = await as_("tksk", PANJANG)
+    wrong = {"male": 2, "female": 3, "children": 6, "disabled": 7}
+    both = [(f"/headcount/{part}", "headcount_above_total") for part in ("children", "disabled")]
+    template = {"kind": work()["kind"], "pillar": work()["pillar"], "title": "Kunjungan", "function": "facilitation"}
+    made = await tksk.post("/v1/activity-templates", json=template)
+    assert made.status_code == 201, made.text
+    quick = {"kind": work()["kind"], "pillar": work()["pillar"], "headcount": wrong}
+    draft = await log_work(tksk, headcount={**wrong, "children": 5, "disabled": 5})
+    for refused in (
+        await tksk.post(URL, json=work(headcount=wrong)),
+        await tksk.post(f"{URL}/quick", json=quick),
+        await tksk.post(f"/v1/activity-templates/{made.json()['id']}/use", json={"headcount": wrong}),
+        await tksk.patch(f"{URL}/{draft['id']}", json={"headcount": wrong}, headers=SEEN),
+    ):
+        assert refused.status_code == 422, refused.text
+        assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == both
+    fewer = await tksk.patch(f"{URL}/{draft['id']}", json={"headcount": {"female": 1}}, headers=SEEN)
+    assert first_error(fewer) == both[0]
 
 
 async def test_merge_patch_clears_and_keeps(as_):

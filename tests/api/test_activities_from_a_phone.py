@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, code_of
 from tksk_api.domain.regions.service import local_today
@@ -269,3 +270,24 @@ async def test_a_month_is_handed_in_and_accepted_at_once_each_with_its_own_outco
     twice = await tksk.post(f"{URL}/submit-many", json={"ids": [foreign, foreign]})
     assert places(twice) == [("/ids", "duplicate_entry")]
     assert (await tksk.post(f"{URL}/accept-many", json={"ids": ids})).status_code == 403
+
+
+async def test_many_are_read_and_written_together_so_that_who_waits_for_them_waits_briefly(as_, app):
+    tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    ids = [made(await tksk.post(f"{URL}/quick", json={"kind": "aftercare"}))["id"] for _ in range(8)]
+    sent: list[str] = []
+
+    def executed(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    engine = app.state.house.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", executed)
+    try:
+        for caller, step, done in ((tksk, "submit-many", "submitted"), (office, "accept-many", "accepted")):
+            sent.clear()
+            answer = await caller.post(f"{URL}/{step}", json={"ids": ids})
+            assert {item["status"] for item in answer.json()["items"]} == {done}
+            others = [statement for statement in sent if not statement.startswith("UPDATE activities")]
+            assert len(others) < len(ids), others
+    finally:
+        event.remove(engine, "before_cursor_execute", executed)

@@ -156,7 +156,11 @@ async def test_no_page_of_elsewhere(office, as_, client):
         answer = await office.get(f"/dashboard/{region}")
         assert answer.status_code == 404, region
     assert (await office.post(f"{STATISTICS}/dashboard-links", json={"region_code": AMPENAN})).status_code == 404
+    # A village has no page, and so no link to one.
     assert (await office.get(f"/dashboard/{SRENGSEM}")).status_code in (404, 422)
+    for caller, asked in ((office, SRENGSEM), (await as_("village_head", SRENGSEM), None)):
+        refused = await caller.post(f"{STATISTICS}/dashboard-links", json={"region_code": asked})
+        assert [error["code"] for error in refused.json()["errors"]] == ["region_level"]
     ministry = await as_("ministry")
     assert "<h1>Indonesia</h1>" in (await page(client, await link_to(ministry))).text
 

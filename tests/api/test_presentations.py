@@ -106,11 +106,24 @@ async def test_two_agencies_at_once_cannot_both_be_the_first(letter, hospital, b
 
 async def test_the_same_outcome_on_the_same_day_is_one_presentation(team, letter, hospital):
     first = await presented(hospital, letter)
-    assert await presented(hospital, letter, 200, note="Sekali lagi") == first
+    assert await presented(hospital, letter, 200) == first
     at_once = await asyncio.gather(*(hospital.post(address(letter), json={"outcome": "seen"}) for _ in range(5)))
     assert sorted(answer.status_code for answer in at_once) == [200, 200, 200, 200, 201]
     assert len({answer.json()["id"] for answer in at_once}) == 1
     assert len(await listed(team.tksk, letter)) == 2
+
+
+async def test_other_words_for_what_is_recorded_already_are_refused_not_dropped(team, letter, hospital):
+    own = {"id": str(uuid4())}
+    first = await presented(hospital, letter, **own, program="jampersal", note="Rawat jalan")
+    for other in ({"note": "Rawat inap"}, {}, {"note": "Rawat jalan", "id": str(uuid4())}):
+        refused = await hospital.post(address(letter), json={"outcome": "used", "program": "jampersal", **other})
+        assert (refused.status_code, code_of(refused)) == (409, "already_presented")
+        assert refused.json()["presentation_id"] == first["id"]
+    for same in ({}, own):
+        again = await presented(hospital, letter, 200, **same, program="jampersal", note="Rawat jalan")
+        assert again == first
+    assert [row["note"] for row in await listed(team.tksk, letter)] == ["Rawat jalan"]
 
 
 async def test_a_letter_used_for_two_programmes_on_one_day_is_told_of_both(team, letter, hospital):

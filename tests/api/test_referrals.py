@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from files import picture
 from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, machine
 from tksk_api.database.admission import Admission
 from tksk_api.database.reads import PageRequest
@@ -373,6 +374,49 @@ async def test_the_next_agency_reads_nothing_that_was_said_with_the_former_one(a
         fields = (await connection.execute(select(table_of(Change).c.fields))).scalars().all()
         # The last of the former agency's words is what the transfer itself took away.
         assert len(fields) == 2
+
+
+async def test_what_was_supplied_to_one_agency_goes_along_to_the_next_only_when_named(as_):
+    tksk = await as_("tksk", PANJANG)
+    bpjs, dinsos = await as_("agency", agency_id=BPJS), await as_("agency", agency_id=DINSOS)
+    person = (await add_person(tksk))["id"]
+
+    async def attached(colour):
+        fields, file = {"kind": "other", "beneficiary_id": person}, ("a.jpg", picture(colour=colour))
+        file_id = (await tksk.post("/v1/attachments", data=fields, files={"file": file})).json()["id"]
+        return {"kind": "other", "attachment_id": file_id, "shown_physically": False}
+
+    first, result, income, elsewhere = [await attached(colour) for colour in ("red", "green", "blue", "black")]
+    paper = {"kind": "sktm", "attachment_id": None, "shown_physically": True}
+    body = {**referral(person), "documents": [*referral(person)["documents"], first]}
+    drafted = await tksk.post(URL, json=body)
+    url, given = f"{URL}/{drafted.json()['id']}", drafted.json()["documents"]
+    for caller, action in ((tksk, "submit"), (bpjs, "receive"), (bpjs, "request-documents")):
+        await step(caller, url, action)
+    # The same file once more, and a paper of a kind that went along from the start.
+    supplied = {"documents": [result, income, first, paper]}
+    assert (await tksk.act(f"{url}/supply-documents", supplied)).json()["documents"] == [*given, *supplied["documents"]]
+
+    async def transfer(to, *named):
+        ids = [document["attachment_id"] for document in named]
+        return await tksk.act(f"{url}/transfer", {"agency_id": str(to), "reason": "Pindah", "attachment_ids": ids})
+
+    for named, place in (
+        ([result, elsewhere], ("/attachment_ids/1", "unknown_reference")),
+        ([{"attachment_id": str(uuid4())}], ("/attachment_ids/0", "unknown_reference")),
+        ([income, income], ("/attachment_ids", "duplicate_entry")),
+    ):
+        assert places(await transfer(DINSOS, *named)) == [place]
+    moved = await transfer(DINSOS, income)
+    assert moved.json()["documents"] == [*given, income]
+    files = {item["attachment_id"] for item in (await dinsos.get(f"{url}/documents")).json()["items"]}
+    assert files == {first["attachment_id"], income["attachment_id"]}
+    assert result["attachment_id"] not in (await dinsos.get(f"{url}/history")).text
+    hidden = await dinsos.get(f"{url}/documents/{result['attachment_id']}/content")
+    assert (hidden.status_code, code_of(hidden)) == (404, "not_found")
+    # Handed on once is not handed on for good, and what the draft had stays, however often it moves.
+    assert (await transfer(BPJS)).json()["documents"] == given
+    assert (await transfer(DINSOS, first)).json()["documents"] == given
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -579,36 +580,113 @@ async def test_numbers_keep_to_the_rows_they_counted(owner, team):
     assert code_of(await team.tksk.get("/v1/visits?counted_as=met")) == "invalid_request"
 
 
+async def test_what_follows_or_a_partner_becomes_changes_no_number(owner, team, as_):
+    """Neither of the report nor of the recaps above it, whose numbers are those of the reports below."""
+    left = [{"note": "Kunjungan ulang", "due_on": (TODAY + timedelta(days=days)).isoformat()} for days in (9, 0)]
+    body = {"type": "lks", "unit": "institution", "name": "LKS Kasih Ibu", "region_code": PANJANG}
+    partner = (await team.tksk.post("/v1/partners", json=body)).json()
+    first, _ = [await log(team.tksk, partner_ids=[partner["id"]], follow_up=follow_up) for follow_up in left]
+    report = await accepted(team.tksk, team.dinsos)
+    recap = await submitted(team.dinsos, region=BANDAR_LAMPUNG)
+    province = await as_("province_office", "18")
+    ok(await province.act(f"{URL}/{recap['id']}/accept"))
+    above = await compiled(province, region="18")
+    for said in (report, recap, above):
+        assert {name: said["content"]["follow_ups"][name]["count"] for name in ("open", "done", "overdue")} == {
+            "open": 2,
+            "done": 0,
+            "overdue": 0,
+        }
+        (row,) = said["content"]["partners"]
+        assert (row["type"], row["partners"]["count"], row["activities"]["count"]) == ("lks", 1, 2)
+    await log(team.tksk, day=TODAY, follows_up_id=first["id"])
+    version = {"If-Match": f'"v{partner["version"]}"'}
+    ok(await team.tksk.patch(f"/v1/partners/{partner['id']}", json={"type": "karang_taruna"}, headers=version))
+    for caller, said in ((team.tksk, report), (team.dinsos, recap), (province, above)):
+        await assert_every_number_counts_its_rows(caller, said["content"])
+    # What is begun now says how it stands now.
+    revised = ok(await team.tksk.act(f"{URL}/{report['id']}/revise", {"reason": "Tindak lanjut selesai"}))["content"]
+    assert (revised["follow_ups"]["done"]["count"], revised["partners"][0]["type"]) == (1, "karang_taruna")
+    await assert_every_number_counts_its_rows(team.tksk, revised)
+
+
 async def test_a_report_tells_nobody_what_lists_and_figures_refuse_them(owner, app, team, as_):
     person = await add_person(team.clerk)
     await owner.execute("UPDATE ppks_assessments SET assessed_on = $1, since = $1", LAST_MONTH + timedelta(days=3))
     about = {"beneficiary_ids": [person["id"]], "headcount": None}
-    await log(team.tksk, obstacle="Ibu Siti Rahmawati menolak ditemui", **about)
+    follow_up = {"note": "Kunjungan ulang", "due_on": TODAY.isoformat()}
+    await log(team.tksk, obstacle="Ibu Siti Rahmawati menolak ditemui", follow_up=follow_up, **about)
     report = await submitted(team.tksk)
     address = f"{URL}/{report['id']}"
     assert (report["withheld"], len(report["content"]["ppks"])) == ([], 1)
     rows = {"ppks", "sktm", "referrals", "visits"}
-    words = {"obstacles", "follow_ups", "narrative", "attachments"}
+    words = {"work", "partners", "obstacles", "follow_ups", "narrative", "attachments"}
     coordinator = await as_("coordinator", BANDAR_LAMPUNG)
     narrow = await machine(app, owner, ["report:read"], ["18.71"])
     for caller, hidden in ((coordinator, rows), (narrow, rows | words)):
         for one in (await caller.get(address), await caller.get(f"{address}/revisions/1")):
             said = ok(one)
             assert set(said["withheld"]) == hidden
-            assert all(said["content"][name] == [] for name in hidden - {"follow_ups", "narrative"})
+            content = said["content"]
+            assert all(content[name] == [] for name in hidden - {"work", "follow_ups", "narrative"})
+            told = (content["work"]["activities"]["count"], content["identity"]["officers"][0]["activities"])
+            followed = content["follow_ups"]["open"]["count"]
+            assert (told, followed) == (((1, 1), 1) if caller is coordinator else ((0, 0), 0))
             listed = {number["filter"] for number in numbers(said["content"])}
             assert bool(listed) == (caller is coordinator)
             assert ("Rahmawati" in one.text) == (caller is coordinator)
             assert ("didampingi" in one.text) == (caller is coordinator)
+            named = await owner.fetchval("SELECT count(*) FROM access_log WHERE user_id = $1", caller.user_id)
+            assert (named > 0) == (caller is coordinator)  # nobody is named to whom no words are shown
             ReportContent.from_json(said["content"])
         for kind in ("json", "pdf", "xlsx"):
             assert code_of(await caller.get(f"{address}/document?format={kind}")) == "permission_denied"
     for part in (URL, f"{address}/revisions", f"{address}/history"):
         assert "didampingi" not in (await narrow.get(part)).text
     checked = ok(await narrow.get(f"{address}/check"))["items"]
-    assert {item["filter"] for item in checked} == {None}
+    assert [item["code"] for item in checked] == ["decree_missing", "district_vacant"]
     ministry = await as_("ministry", None)
     assert code_of(await ministry.get(f"{address}/document?format=pdf&photos=true")) == "permission_denied"
+    ok(await team.dinsos.act(f"{address}/accept"))
+    recap = await compiled(team.dinsos, region=BANDAR_LAMPUNG)
+    for caller, count in ((coordinator, 1), (narrow, None)):
+        below = ok(await caller.get(f"{URL}/{recap['id']}"))["content"]["children"]["rows"]
+        assert [child["activities"] for child in below if child["state"] == "accepted"] == [count]
+
+
+async def test_reading_one_report_names_whom_its_words_are_about(owner, team, as_):
+    met, named, planned = [(await add_person(team.clerk))["id"] for _ in range(3)]
+    await log(team.tksk, beneficiary_ids=[met])
+    await log(team.tksk, beneficiary_ids=[met, named], obstacle="Menolak ditemui")
+    follow_up = {"note": "Kunjungan ulang", "due_on": TODAY.isoformat()}
+    await log(team.tksk, beneficiary_ids=[planned], follow_up=follow_up)
+    report = await accepted(team.tksk, team.dinsos)
+    recap = await compiled(team.dinsos, region=BANDAR_LAMPUNG)
+    coordinator, address = await as_("coordinator", BANDAR_LAMPUNG), f"{URL}/{report['id']}"
+
+    async def recorded(caller: Caller, path: str) -> list[set[str]]:
+        await owner.execute("DELETE FROM access_log")
+        answer = await caller.get(path)
+        assert answer.status_code == 200, answer.text
+        rows = await owner.fetch("SELECT * FROM access_log WHERE outcome = 'ok' AND user_id = $1", caller.user_id)
+        assert {row["object_id"] for row in rows} <= {UUID(report["id"]), UUID(recap["id"]), None}
+        return [{str(key) for key in row["subject_ids"]} for row in rows]
+
+    whole = {met, named, planned}
+    documents = [f"{address}/document{query}" for query in ("", "?revision=1", "?format=xlsx")]
+    for path in (address, f"{address}/revisions/1", *documents):
+        assert await recorded(team.dinsos, path) == [whole], path
+    assert await recorded(coordinator, address) == [whole]
+    # Lists have no words about people, and a recap counts alone.
+    for path in (URL, f"{address}/revisions", f"{address}/history", f"{address}/check"):
+        assert await recorded(team.dinsos, path) == [], path
+    for path in (f"{URL}/{recap['id']}", f"{URL}/{recap['id']}/document"):
+        assert await recorded(team.dinsos, path) == [], path
+    # What a step shows is recorded with it.
+    await owner.execute("DELETE FROM access_log")
+    await team.tksk.act(f"{address}/revise", {"reason": "Salah hitung"})
+    (shown,) = await owner.fetch("SELECT subject_ids FROM access_log WHERE operation = 'revise_report'")
+    assert {str(key) for key in shown["subject_ids"]} == whole
 
 
 async def test_nobody_decides_about_what_they_ever_wrote_in(owner, team, as_):
@@ -655,10 +733,13 @@ async def test_a_district_that_ended_is_in_the_reports_of_its_time(owner, team):
         again = ok(await team.dinsos.act(f"{URL}/{month['id']}/compile"))
         missing = ok(await team.dinsos.get(f"{URL}/missing?region={BANDAR_LAMPUNG}&limit=200"))["items"]
         now = await compiled(team.dinsos, region=BANDAR_LAMPUNG, start=THIS_MONTH)
+        page = (await team.dinsos.get(f"/dashboard/{BANDAR_LAMPUNG}?lang=id&month={THIS_MONTH:%Y-%m}")).text
     finally:  # regions are what no test makes, and stay
         await owner.execute("UPDATE regions SET valid_until = NULL WHERE code = $1", PANJANG)
     assert again["content"]["children"]["districts"] == whole
     assert PANJANG in {row["region_code"] for row in missing}
+    (handed_in,) = re.findall("<dt>Sudah diajukan[^<]*</dt><dd>(.*?)</dd>", page)
+    assert handed_in == f"0 dari {whole}"
     assert now["content"]["children"]["districts"] == whole - 1
 
 

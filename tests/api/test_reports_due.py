@@ -176,6 +176,16 @@ async def test_what_was_handed_in_is_not_asked_for_and_who_left_not_reminded(app
     assert (await reminded(app, successor))[0] == ["report_due", "report_due"]
 
 
+async def test_a_district_that_ended_is_asked_for_the_months_of_its_time(app, owner, team):
+    await due_in(owner, 0)
+    try:
+        for until, told in ((THIS_MONTH - timedelta(days=31), []), (THIS_MONTH, ["report_due"])):
+            await owner.execute("UPDATE regions SET valid_until = $1 WHERE code = $2", until, PANJANG)
+            assert await reminded(app, team.tksk) == [told]
+    finally:  # regions are what no test makes, and stay
+        await owner.execute("UPDATE regions SET valid_until = NULL WHERE code = $1", PANJANG)
+
+
 async def test_a_longer_period_is_asked_for_once_its_report_was_begun(app, owner, team):
     await due_in(owner, 20, ())
     before = await reminded(app, team.tksk)

@@ -2,8 +2,11 @@
 
 import asyncio
 import hashlib
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import partial
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -353,6 +356,29 @@ async def test_where_bsre_seals_the_signer_brings_what_it_asks_for_and_nothing_o
     assert len(asked) == 1
 
 
+async def test_a_service_that_takes_its_time_keeps_its_own_signers_waiting_and_nobody_else(as_, owner, monkeypatch):
+    team = await sealing_team(as_)
+    row = await verified(owner, team)
+    began, answered, seal = threading.Event(), threading.Event(), OfficeSealer.seal
+
+    def slow(*what: Any, **more: Any) -> bytes:
+        began.set()
+        answered.wait(20)
+        return seal(*what, **more)
+
+    monkeypatch.setattr(OfficeSealer, "seal", slow)
+    with ThreadPoolExecutor(1) as only_one:  # of those that all the rest of the server shares
+        monkeypatch.setattr(asyncio, "to_thread", partial(asyncio.get_running_loop().run_in_executor, only_one))
+        signing = asyncio.create_task(team.head.act(f"{URL}/{row['id']}/sign"))
+        while not began.is_set():
+            await asyncio.sleep(0.01)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(int, "1"), 5) == 1
+        finally:
+            answered.set()
+        assert ok(await signing)["letter"]["signature"] == "sealed"
+
+
 # ---- wet -------------------------------------------------------------------------------------------------------------
 
 
@@ -446,15 +472,37 @@ async def test_a_replaced_letter_holds_until_the_scan_of_its_successor_is_there(
     assert ok(await team.clerk.get(f"{URL}/{old['id']}"))["letter"]["status"] == "superseded"
 
 
+def photographed(pdf: bytes) -> bytes:
+    """What a telephone makes of the paper."""
+    taken: bytes = pymupdf.open(stream=pdf)[0].get_pixmap(dpi=150).tobytes("jpeg")
+    return taken
+
+
+def scanned(pdf: bytes, words: str = "") -> bytes:
+    """What a scanner makes of it: a picture on a page, with what it read in it as text that is not drawn."""
+    paper = pymupdf.open()
+    page = paper.new_page()
+    page.insert_image(page.rect, stream=photographed(pdf))
+    page.insert_text((72, 72), words, render_mode=3)
+    content: bytes = paper.tobytes()
+    return content
+
+
 async def test_a_scan_is_compared_with_the_letter_by_its_code(as_, owner, monkeypatch):
     team, row = await wet(as_, owner)
     url = f"{URL}/{row['id']}/signed-scan"
     pdf = (await team.clerk.get(f"{URL}/{row['id']}/letter")).content
-    photo = pymupdf.open(stream=pdf)[0].get_pixmap(dpi=150).tobytes("jpeg")
     other = await issued(owner, team, await add_person(team.clerk, full_name="Dewi Lestari"))
     pdf_of_other = (await team.clerk.get(f"{URL}/{other['id']}/letter")).content
-    wrong = pymupdf.open(stream=pdf_of_other)[0].get_pixmap(dpi=150).tobytes("jpeg")
-    for content, warnings in ((picture(), ["qr_unreadable"]), (wrong, ["qr_of_another_letter"]), (photo, [])):
+    for content in (photographed(pdf_of_other), scanned(pdf_of_other)):
+        scan = await attach(team.clerk, row["beneficiary_id"], content=content)
+        (error,) = (await team.clerk.act(url, {"attachment_id": scan})).json()["errors"]
+        assert (error["pointer"], error["code"]) == ("/attachment_id", "qr_of_another_letter")
+    for content, warnings in (
+        (picture(), ["qr_unreadable"]),
+        (photographed(pdf), []),
+        (scanned(pdf, words=row["letter"]["verification_url"]), []),
+    ):
         scan = await attach(team.clerk, row["beneficiary_id"], content=content)
         seen = ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]
         assert (seen["scan"]["warnings"], seen["status"]) == (warnings, "valid")
@@ -473,19 +521,74 @@ async def test_the_file_that_nobody_signed_is_no_scan_of_the_letter(as_, owner):
     url = f"{URL}/{row['id']}/signed-scan"
     pdf = (await team.clerk.get(f"{URL}/{row['id']}/letter")).content
     copy = (await team.clerk.get(f"{URL}/{row['id']}/letter?copy=true")).content
-    for content in (pdf, pdf + b"\n%%EOF\n", copy):
+    other = await issued(owner, team, await add_person(team.clerk, full_name="Dewi Lestari"))
+    of_other = (await team.clerk.get(f"{URL}/{other['id']}/letter")).content
+    for content in (pdf, pdf + b"\n%%EOF\n", copy, of_other, *rewritten(pdf)):
         key = await attach(team.clerk, row["beneficiary_id"], content=content)
         refused = await team.clerk.act(url, {"attachment_id": key})
         (error,) = refused.json()["errors"]
         assert (error["pointer"], error["code"]) == ("/attachment_id", "scan_is_the_letter")
     assert ok(await team.clerk.get(f"{URL}/{row['id']}"))["letter"]["status"] == "not_yet_valid"
-    # What a scanner makes of the paper: pictures only. Nobody looks for the code in it, and that is told.
-    paper = pymupdf.open()
-    page = paper.new_page()
-    page.insert_image(page.rect, stream=pymupdf.open(stream=pdf)[0].get_pixmap(dpi=72).tobytes("jpeg"))
-    scan = await attach(team.clerk, row["beneficiary_id"], content=paper.tobytes())
-    seen = ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]
-    assert (seen["status"], seen["scan"]["warnings"]) == ("valid", ["qr_not_checked"])
+
+
+def rewritten(pdf: bytes) -> list[bytes]:
+    """The same letter as other programs write it, each leaving out more of what tells whose it is."""
+    paper = pymupdf.open(stream=pdf)
+    files = [paper.tobytes(garbage=4, deflate=True, use_objstms=1)]
+    paper.set_metadata({})
+    paper.del_xml_metadata()
+    files.append(paper.tobytes(garbage=4, deflate=True))
+    for page in paper:
+        for link in page.get_links():
+            page.delete_link(link)
+    files.append(paper.tobytes(garbage=4, deflate=True))
+    drawn = pymupdf.open("pdf", pymupdf.open("svg", paper[0].get_svg_image().encode()).convert_to_pdf())
+    assert "/verify/" not in drawn[0].get_text()
+    files.append(drawn.tobytes(deflate=True))
+    return files
+
+
+@pytest.mark.parametrize("what", ["died", "changed", "merged"])
+async def test_a_letter_of_somebody_who_is_not_who_was_checked_becomes_valid_by_no_scan(as_, owner, what):
+    team = await offices(as_)
+    await policy(team, "wet")
+    child = await add_person(team.clerk, full_name="Budi Santoso", nik=None, nik_status="belum_rekam")
+    row = await issued(owner, team, dependants=[child["id"]])
+    scan = await attach(team.clerk, row["beneficiary_id"])
+    person = f"/v1/beneficiaries/{row['beneficiary_id'] if what == 'died' else child['id']}"
+    if what == "died":
+        today = (await owner.fetchval("SELECT app.local_today($1)", SRENGSEM)).isoformat()
+        ok(await team.clerk.act(f"{person}/deceased", {"died_on": today, "source": "family"}))
+    elif what == "changed":
+        version = ok(await team.clerk.get(person))["version"]
+        new = {"json": {"full_name": "Budi Santosa"}, "headers": {"If-Match": f'"v{version}"'}}
+        assert (await team.clerk.patch(person, **new)).status_code == 200
+    else:
+        stays = await add_person(team.clerk, full_name="Budi Santosa")
+        ok(await team.tksk.act(f"{person}/merge", {"into_id": stays["id"], "reason": "Dicatat dua kali"}))
+    refused = await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan})
+    assert code_of(refused) == ("beneficiary_deceased" if what == "died" else "facts_changed")
+    assert ok(await team.clerk.get(f"{URL}/{row['id']}"))["letter"]["status"] == "not_yet_valid"
+
+
+async def test_a_better_scan_asks_nothing_of_a_letter_that_is_valid_already(as_, owner):
+    team, row = await wet(as_, owner)
+    url = f"{URL}/{row['id']}/signed-scan"
+    ok(await team.clerk.act(url, {"attachment_id": await attach(team.clerk, row["beneficiary_id"])}))
+    await owner.execute("UPDATE beneficiaries SET street = 'Gang Baru' WHERE id = $1::uuid", row["beneficiary_id"])
+    better = await attach(team.clerk, row["beneficiary_id"], content=picture(colour=(1, 2, 3)))
+    assert ok(await team.clerk.act(url, {"attachment_id": better}))["letter"]["status"] == "valid"
+
+
+async def test_nothing_is_replaced_by_paper_once_it_was_revoked(as_, owner):
+    team, old = await wet(as_, owner)
+    scan = await attach(team.clerk, old["beneficiary_id"])
+    new = await issued(owner, team, {"id": old["beneficiary_id"]}, replaces_id=old["id"])
+    reason = {"reason_code": "false_statement", "note": "Keterangan palsu"}
+    ok(await team.dinsos.act(f"{URL}/{old['id']}/revoke", reason))
+    refused = await team.clerk.act(f"{URL}/{new['id']}/signed-scan", {"attachment_id": scan})
+    assert [error["code"] for error in refused.json()["errors"]] == ["nothing_to_replace"]
+    assert ok(await team.clerk.get(f"{URL}/{new['id']}"))["letter"]["status"] == "not_yet_valid"
 
 
 async def test_the_applicant_is_called_when_the_signed_paper_is_there_and_once(as_, owner):
@@ -505,6 +608,22 @@ async def test_the_applicant_is_called_when_the_signed_paper_is_there_and_once(a
         scan = await attach(team.tksk, person["id"], content=picture(colour=colour))
         ok(await team.tksk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
         assert await told() == (["sktm_to_scan", "sktm_issued"], 1)
+
+
+@pytest.mark.parametrize("worth", ["expired", "superseded"])
+async def test_nobody_is_called_for_a_letter_that_its_scan_makes_no_better(as_, owner, worth):
+    team = await offices(as_)
+    await policy(team, "wet")
+    person = await add_person(team.clerk, phone="081298765432", message_channel="whatsapp")
+    row = await issued(owner, team, person)
+    change = {"expired": "valid_until = current_date - 9", "superseded": "superseded_at = now()"}[worth]
+    await owner.execute(f"UPDATE sktm_letters SET {change}")
+    scan = await attach(team.clerk, person["id"])
+    late = ok(await team.clerk.act(f"{URL}/{row['id']}/signed-scan", {"attachment_id": scan}))
+    assert late["letter"]["status"] == worth
+    told = await owner.fetch("SELECT template FROM notifications WHERE entity_id = $1::uuid", row["id"])
+    assert {notice["template"] for notice in told}.isdisjoint({"sktm_issued", "applicant_issued"})
+    assert await owner.fetchval("SELECT count(*) FROM messages WHERE user_id IS NULL") == 0
 
 
 async def test_the_statement_tells_how_a_letter_was_signed_and_an_erasure_takes_the_scan_along(as_, owner):

@@ -1,5 +1,6 @@
 """One letter for one need, one number, one name of a case; and a way back for what changed between two signatures."""
 
+import asyncio
 import random
 import string
 from uuid import uuid4
@@ -71,6 +72,55 @@ async def test_a_letter_is_replaced_by_one_letter(as_, owner):
     assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [
         ("/purpose", "nothing_to_replace")
     ]
+
+
+async def test_nothing_is_replaced_that_was_revoked_meanwhile(as_, owner):
+    team = await offices(as_)
+    person, early = await add_person(team.clerk), await add_person(team.clerk, full_name="Dewi Lestari")
+    olds = [await issued(owner, team, one) for one in (early, person)]
+    drafted = await draft(team, early, purpose_detail="Beasiswa, nama diperbaiki", replaces_id=olds[0]["id"])
+    ready = await verified(owner, team, person, purpose_detail="Beasiswa, nama diperbaiki", replaces_id=olds[1]["id"])
+    for old in olds:
+        ok(await team.dinsos.act(f"{URL}/{old['id']}/revoke", REASON | {"reason_code": "false_statement"}))
+    for caller, row, action in ((team.clerk, drafted, "submit"), (team.head, ready, "sign")):
+        refused = await caller.act(f"{URL}/{row['id']}/{action}")
+        assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [
+            ("/replaces_id", "nothing_to_replace")
+        ]
+    assert await owner.fetchval("SELECT count(*) FROM sktm_letters") == 2
+
+
+async def test_a_signature_and_the_revocation_of_what_it_replaces_come_one_after_the_other(as_, owner):
+    """Signed first, the earlier letter was replaced and then revoked; revoked first, nothing replaces it."""
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    old = await issued(owner, team, person)
+    new = await verified(owner, team, person, purpose_detail="Beasiswa, nama diperbaiki", replaces_id=old["id"])
+    async with owner.transaction():  # as a revocation that is about to commit
+        await owner.execute(
+            "UPDATE sktm_letters SET revoked_at = now(), revoked_reason = 'false_statement', version = version + 1"
+        )
+        signing = asyncio.create_task(team.head.act(f"{URL}/{new['id']}/sign", version=new["version"]))
+        await asyncio.sleep(0.5)
+        assert not signing.done()
+    assert [error["code"] for error in (await signing).json()["errors"]] == ["nothing_to_replace"]
+    assert await owner.fetchval("SELECT count(*) FROM sktm_letters") == 1
+
+
+async def test_a_letter_that_is_not_good_any_more_is_not_handed_over(as_, owner):
+    team = await offices(as_)
+    person = await add_person(team.clerk)
+    old = await issued(owner, team, person)
+    new = await issued(owner, team, person, purpose_detail="Beasiswa, nama diperbaiki", replaces_id=old["id"])
+    refused = await team.clerk.act(f"{URL}/{old['id']}/collect")
+    assert (refused.status_code, code_of(refused), refused.json()["letter_status"]) == (
+        409,
+        "letter_not_valid",
+        "superseded",
+    )
+    await owner.execute("UPDATE sktm_letters SET valid_until = current_date - 9")
+    refused = await team.clerk.act(f"{URL}/{new['id']}/collect")
+    assert (code_of(refused), refused.json()["letter_status"]) == ("letter_not_valid", "expired")
 
 
 # ---- between two signatures ------------------------------------------------------------------------------------------

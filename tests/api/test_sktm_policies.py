@@ -69,10 +69,17 @@ async def test_a_plan_is_told_of_and_called_off(as_):
     assert code_of(await put(team.dinsos, "18.71", {"validity_months": 9}, 3)) == "stale_version"
     after = ok(await put(team.dinsos, "18.71", {"validity_months": 9}, 4))
     assert "planned_change_follows" not in after["warnings"]
-    # A region that has nothing but a plan has nothing at all without it.
+    # A region that has nothing but a plan inherits everything without it; its version counts on all the same.
     ok(await put(team.dinsos, "18.71.05", {"validity_months": 1, "effective_from": day}))
     assert (await call_off(team.dinsos, day, 1, "18.71.05")).status_code == 204
-    assert (await team.clerk.get(f"{POLICIES}/18.71.05")).json()["version"] is None
+    bare = ok(await team.clerk.get(f"{POLICIES}/18.71.05"))
+    assert (bare["version"], bare["planned"]) == (2, [])
+    assert "18.71.05" not in bare["origins"].values()
+    assert code_of(await put(team.dinsos, "18.71.05", {"effective_from": later})) == "precondition_required"
+    again = ok(await put(team.dinsos, "18.71.05", {"validity_months": 2, "effective_from": later}, 2))
+    assert again["version"] == 3
+    # Whoever saw the first plan does not call off the second one.
+    assert code_of(await call_off(team.dinsos, later, 1, "18.71.05")) == "stale_version"
 
 
 async def test_a_version_guards_all_days_of_a_region(as_):

@@ -142,7 +142,12 @@ async def test_every_number_is_the_length_of_the_list_it_names(as_, app, owner):
     office, ministry = await as_("regency_office", BANDAR_LAMPUNG), await as_("ministry")
     first, last = months_later(TODAY, -7), last_day(TODAY)
     asked = [(subject, (name,)) for subject, source in SOURCES.items() for name in source.parameters]
-    asked += [("activities", ("month", "region", "pillar")), ("ppks", ("sex", "age_band")), ("sktm", ())]
+    asked += [
+        ("activities", ("month", "region", "pillar")),
+        ("activities", ("kind", "pillar")),
+        ("ppks", ("sex", "age_band")),
+        ("sktm", ()),
+    ]
     seen = set()
     for caller, folded in ((ministry, False), (office, True), (officer, True)):
         if folded:

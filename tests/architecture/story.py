@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from architecture.specification import Operation, operations
 from architecture.world import attached
-from helpers import AMPENAN, PANJANG, Caller, nik, person
+from helpers import AMPENAN, PANJANG, Caller, add_user, nik, person
 from sktm_flow import BASE_DOCUMENTS, Offices, application, offices
 from tksk_api.domain.seeds import agency_id
 
@@ -37,7 +37,13 @@ NOT_ABOUT_PEOPLE = {
     "sktm-policies": "rules",
     "office-certificates": "certificates of offices, and their keys",
     "activity-kinds": "public reference data",
-    "reports": "counts of work, and the author's own words",
+    "list_reports": "reports without what they tell of work",
+    "list_missing_reports": "regions",
+    "compile_reports": "a job, which names districts",
+    "render_reports": "a job, which says where the documents are to be had",
+    "check_report": "counts, and codes of what is missing",
+    "list_report_revisions": "submissions without what they tell of work",
+    "list_report_history": "steps, and remarks about sections",
     "report-calendars": "days on which reports are due",
     "activity-templates": "work that comes again, which names nobody",
     "list_vacancies_on": "districts without an officer",
@@ -89,6 +95,7 @@ class Story:
         await self._refer(tksk)
         await self._live_together(tksk)
         await self._log(tksk)
+        await self._report(tksk)
         await self._ask()
 
     async def _know(self, url: str, number: str) -> None:
@@ -315,6 +322,22 @@ class Story:
         await sent(tksk, "POST", f"{kept}/revise", {"reason": "Salah jumlah"}, version=await version_of(tksk, kept))
         await sent(tksk, "DELETE", dropped, version=1)
         await self._take_up(tksk)
+        await self._close_the_month(tksk)
+
+    async def _close_the_month(self, tksk: Caller) -> None:
+        """Of an officer who left: what they had not written down, which should not have been handed in after all."""
+        assign = (
+            "INSERT INTO assignments (id, version, user_id, region_code, kind, starts_on, ends_on) "
+            "VALUES (gen_random_uuid(), 1, $1, $2, 'acting', $3, $4)"
+        )
+        former, _ = await add_user(self.owner, "tksk", "18.71.05")
+        today = date.fromisoformat(TODAY)
+        await self.owner.execute(assign, former, PANJANG, date(2026, 1, 1), date(2026, 11, 3))
+        await self.owner.execute(assign, tksk.user_id, PANJANG, date(2026, 1, 1), today + timedelta(days=30))
+        body = {**activity(self.mother, self.child), "officer_id": str(former)}
+        entered = f"/v1/activities/{await made(tksk, '/v1/activities/in-place-of', body)}"
+        await taken(tksk, f"{entered}/submit")
+        await taken(tksk, f"{entered}/withdraw", {"reason": "Dicatat dua kali"})
 
     async def _take_up(self, tksk: Caller) -> None:
         """What the visits, the letter and the referrals of this story suggest; and a quick entry of the same work."""
@@ -326,6 +349,28 @@ class Story:
         await sent(tksk, "POST", f"{url}/{linked}/link", {"activity_id": quick}, version=1)
         await sent(tksk, "POST", f"{url}/submit-many", {"ids": [confirmed, quick]})
         await sent(office, "POST", f"{url}/accept-many", {"ids": [confirmed, quick]})
+
+    async def _report(self, tksk: Caller) -> None:
+        """The last month, in which the mother's work met an obstacle that the report tells of."""
+        office, camat = self.team.dinsos, self.team.camat
+        last = date.fromisoformat(TODAY).replace(day=1) - timedelta(days=1)
+        obstacle = {"occurred_on": str(last), "obstacle": "Ibu tidak di rumah"}
+        entry = await made(tksk, "/v1/activities", activity(self.mother) | obstacle)
+        await taken(tksk, f"/v1/activities/{entry}/submit")
+        asked = {"region_code": PANJANG, "period_type": "month", "period_start": str(last.replace(day=1))}
+        url = f"/v1/reports/{await made(tksk, '/v1/reports', asked)}"
+        await got(office, url)
+        await sent(tksk, "PATCH", url, {"summary": "Satu keluarga didampingi"}, version=await version_of(tksk, url))
+        await taken(tksk, f"{url}/compile")
+        await taken(tksk, f"{url}/submit")
+        await taken(office, f"{url}/return", {"remarks": [{"section": "work", "note": "Mohon dilengkapi"}]})
+        await taken(tksk, f"{url}/submit")
+        await taken(camat, f"{url}/acknowledge")
+        await taken(office, f"{url}/accept")
+        await got(camat, f"{url}/revisions/1")
+        await got(office, f"{url}/document")
+        await taken(tksk, f"{url}/revise", {"reason": "Salah jumlah"})
+        await taken(tksk, f"{url}/discard")
 
     async def _ask(self) -> None:
         url, office = "/v1/privacy-requests", self.team.dinsos

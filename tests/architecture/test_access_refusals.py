@@ -67,10 +67,15 @@ async def test_a_session_that_is_not_complete_reads_nothing_and_leaves_a_denied_
     await office.aclose()
 
 
+# A region's report of a month: whom its obstacles and follow-ups name is in the log, and most name nobody, as the one
+# here. Who asks for one that is elsewhere has asked about a place.
+NAMES_SOMEBODY_OR_NOBODY = {"reports"}
+
+
 async def test_what_lies_elsewhere_leaves_the_id_that_was_asked_for_and_nobody(world):
     swept = 0
     for operation in about_people(world.app):
-        if "id" not in operation.path_parameters:
+        if "id" not in operation.path_parameters or operation.collection in NAMES_SOMEBODY_OR_NOBODY:
             continue
         role = next((role for role in operation.roles if world.away[role].region or role == Role.AGENCY), None)
         for path in (world.path(operation), world.path(operation, id=str(uuid4()))):
@@ -164,7 +169,7 @@ async def test_what_cannot_be_recorded_is_neither_shown_nor_done(world):
     before = await _state(world)
     async with nothing_can_be_logged(world.owner):
         for operation in about_people(world.app):
-            if operation.name in SAMPLE_NAMES_NOBODY:
+            if operation.name in SAMPLE_NAMES_NOBODY or operation.collection in NAMES_SOMEBODY_OR_NOBODY:
                 continue
             answer = await world.send(operation, world.holder(operation))
             assert answer.status_code >= 400, f"{operation.name}: {answer.status_code}"

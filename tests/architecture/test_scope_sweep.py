@@ -14,6 +14,7 @@ import pytest
 from architecture.specification import Operation, operations
 from architecture.world import AWAY, BODIES, HOME, World, activity, assignment, build_world, decile, family, sign_in
 from helpers import AMPENAN, AMPENAN_VILLAGE, Caller, person
+from tksk_api.domain.seeds import agency_id
 
 # Ids in bodies: member -> the collection whose row it names.
 NAMED_IN_BODIES = {
@@ -30,6 +31,7 @@ NAMED_IN_BODIES = {
     "sktm_application_id": "sktm-applications",
     "replaces_id": "sktm-applications",
     "user_id": "users",
+    "officer_id": "users",
     "family_id": "families",
     "successor_id": "beneficiaries",
     "into_id": "beneficiaries",
@@ -102,6 +104,8 @@ class Away:
             if noun not in ("visit", "privacy_request"):
                 self.requests[f"update_{noun}"] = (f"{url}/{await self._made(url, body)}", {})
         self.requests["create_quick_activity"] = ("/v1/activities/quick", {"kind": "aftercare"})
+        in_place = {**bodies["activity"], "officer_id": str(uuid4())}
+        self.requests["create_activity_in_place"] = ("/v1/activities/in-place-of", in_place)
         meeting = {"title": "Rapat", "kind": "coordination_meeting", "pillar": "protection"}
         template = await self._made("/v1/activity-templates", meeting)
         self.requests["use_activity_template"] = (f"/v1/activity-templates/{template}/use", {})
@@ -117,6 +121,11 @@ class Away:
         of_family = {"category": "keluarga_bermasalah_psikologis"}
         self.requests["create_ppks_assessment/family_id"] = ("/v1/ppks-assessments", of_family)
         self.requests["advise_eligibility"] = ("/v1/programs/pip/eligibility", {})
+        papers = [{"kind": kind, "attachment_id": None, "shown_physically": True} for kind in ("ktp", "family_card")]
+        sent = await self._made("/v1/referrals", {**bodies["referral"], "documents": papers})
+        assert (await self.officer.act(f"/v1/referrals/{sent}/submit")).status_code == 200
+        moved = {"agency_id": str(agency_id("52.71:social_service_office")), "reason": "Ditangani dinas sosial"}
+        self.requests["transfer_referral"] = (f"/v1/referrals/{sent}/transfer", moved)
         await self._settle_family(someone)
         self.requests["create_assignment"] = ("/v1/assignments", assignment(self.officer.user_id, AMPENAN))
         checked = await self._checked({**bodies["sktm_application"], "purpose": "social_aid"})

@@ -65,6 +65,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_dashboard_link": {"region_code": None},  # their own area
     "create_report": {"region_code": PANJANG, "period_type": "month", "period_start": "2024-02-01"},
     "compile_reports": {"region_code": BANDAR_LAMPUNG, "period_type": "month", "period_start": "2024-02-01"},
+    "render_reports": {"region_code": BANDAR_LAMPUNG, "period_type": "month", "period_start": "2024-02-01"},
     "return_report": {"remarks": [{"section": "work", "note": "Lengkapi hasil kegiatan"}]},
     "create_activity_kind": {"code": "posyandu_lansia"},
     "create_activity_template": {"kind": "coordination_meeting", "pillar": "protection", "recurrence": None},

@@ -241,6 +241,10 @@ _OWN_BODIES: dict[str, Any] = {
     "create_activity": lambda at, position: activity(
         at.row("beneficiaries", DELETED if position == DELETED else "own"), at.place(position)["village"]
     ),
+    "create_activity_in_place": lambda at, position: {
+        **activity(at.row("beneficiaries", DELETED if position == DELETED else "own"), at.place(position)["village"]),
+        "officer_id": str(uuid4()),
+    },
     # As above: with a person whom the caller sees.
     "create_family": lambda at, position: family(at.row("beneficiaries", "own"), at.place(position)["village"]),
     "create_decile_snapshot": lambda at, position: decile(at.row("families", position), _some_day()),
@@ -284,6 +288,11 @@ _OWN_BODIES: dict[str, Any] = {
         "period_start": str(date.fromisoformat(_some_day()).replace(day=1)),
     },
     "compile_reports": lambda at, position: {
+        "region_code": "18.99" if position == MISSING else at.place(position)["regency"],
+        "period_type": "month",
+        "period_start": str(date.fromisoformat(_some_day()).replace(day=1)),
+    },
+    "render_reports": lambda at, position: {
         "region_code": "18.99" if position == MISSING else at.place(position)["regency"],
         "period_type": "month",
         "period_start": str(date.fromisoformat(_some_day()).replace(day=1)),

@@ -15,7 +15,7 @@ import pytest
 
 from report_samples import FUNCTIONS, URL, printable, province, recap, report, standing
 from tksk_api.documents.report import render_report
-from tksk_api.domain.reports.content import Narrative, Obstacle
+from tksk_api.domain.reports.content import FollowUp, Narrative, Obstacle
 
 HOSTILE = (
     '#panic("x") $1+1$ = Judul *tebal* _miring_ `kode` <label> @acuan \\ // komentar [isi] {kode} "kutip" ~ -- ---',
@@ -149,6 +149,31 @@ def test_no_text_breaks_a_report(text: str) -> None:
     for page in drawn(document):
         right_margin = page.rect.x1 - 1.9 / 2.54 * 72
         assert all(block[2] <= right_margin for block in page.get_text("blocks")), page
+
+
+@pytest.mark.parametrize(
+    ("rows", "separator", "words"),
+    [(2, " ", 440), (3, "\n", 60), (14, " ", 50)],
+    ids=["long prose", "many lines", "many rows"],
+)
+def test_whatever_was_written_stands_on_a_page(rows: int, separator: str, words: int) -> None:
+    base = report()
+    notes = [separator.join(f"kata{row:02d}{word:03d}" for word in range(words)) for row in range(rows)]
+    told = base.follow_ups.items[0].model_dump()
+    content = report(
+        obstacles=tuple(Obstacle(**{**base.obstacles[0].model_dump(), "note": note}) for note in notes),
+        follow_ups=base.follow_ups.model_copy(
+            update={"items": tuple(FollowUp(**{**told, "note": note.upper()}) for note in notes)}
+        ),
+    )
+    found: list[str] = []
+    for page in drawn(render_report(printable(content=content))):
+        for _, _, _, bottom, word, *_ in page.get_text("words"):
+            if word.lower().startswith("kata") and word != "kata":
+                assert bottom < page.rect.height - 2.3 / 2.54 * 72, (page.number, word)
+                found.append(word)
+    said = separator.join(notes).split()
+    assert sorted(found) == sorted([*said, *(word.upper() for word in said)])
 
 
 def test_a_month_of_nothing_says_so() -> None:

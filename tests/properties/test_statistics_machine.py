@@ -203,6 +203,7 @@ STEPS: dict[str, Step] = {
     "confirm": on("tksk", "activities", "confirm", where="is_suggested AND deleted_at IS NULL"),
     "correct": on("tksk", "activities", "revise", {"reason": "Salah hari"}, "frozen_by IS NOT NULL"),
     "submit a correction": on("tksk", "activities", "submit", where="revises_id IS NOT NULL AND status <> 'submitted'"),
+    "withdraw for good": on("tksk", "activities", "withdraw", {"reason": "Bulan lain"}, "status <> 'draft'"),
     "hand in": hand_in,
     "return a report": on(
         "dinsos",
@@ -261,7 +262,11 @@ STEPS: dict[str, Step] = {
     "fold": fold_now,
     "rebuild": rebuild_now,
 }
-OFTEN = [*["log"] * 6, *["register", "assess", "submit", "submit all", "hand in", "correct"] * 2, "merge", "fold"]
+OFTEN = [
+    *["log"] * 6,
+    *["register", "assess", "submit", "submit all", "hand in", "correct", "accept a report"] * 2,
+    *["withdraw for good", "plan a visit", "visit", "merge", "fold"],
+]
 EVENT = st.tuples(
     st.sampled_from([*STEPS, *OFTEN]), st.integers(0, 119), st.sampled_from(DAYS), st.sampled_from(PLACES)
 )

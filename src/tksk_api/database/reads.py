@@ -121,10 +121,12 @@ class Resource:
     `columns` gives the expression of each schema field that is not a plain column. `subject` names the field that
     holds the person a row is about, `subjects` the one that lists people: reading them leaves an access row.
     `asked_subject` is for lists that show nobody's data, but tell something about the person of that filter: reading
-    one leaves a row too. `discloses` names what some rows show beyond the ordinary, with the criterion of a shown row:
-    whom those are about has an access row more, which says so. `filters` are the list's query parameters as functions
-    from a bound value to a criterion, `sorts` its allowed orders, the first one the default. `scope_table` is the table
-    whose region decides, when it is not the table itself. `below` is for lists of what belongs to the one person of
+    one leaves a row too. `named` is for a row that lists nobody and is read by itself: from that row as `r` to whom its
+    words are about; there is an access row where they are about somebody. `discloses` names what some rows show beyond
+    the ordinary, with the criterion of a shown row: whom those are about has an access row more, which says so.
+    `filters` are the list's query parameters as functions from a bound value to a criterion, `sorts` its allowed
+    orders, the first one the default. `scope_table` is the table whose region decides, when it is not the table
+    itself. `below` is for lists of what belongs to the one person of
     `asked_subject`: who does not see that row of `below` is answered not_found. `follow` leads from the id that was
     asked for to the one that stands for it now, where rows are merged.
     """
@@ -137,6 +139,7 @@ class Resource:
     subject: str | None = None
     subjects: str | None = None
     asked_subject: str | None = None
+    named: ColumnElement[Any] | None = None
     discloses: tuple[str, Callable[[FromClause], ColumnElement[bool]]] | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
     sorts: Mapping[str, Sort] = field(default_factory=lambda: {"-created_at": NEWEST_FIRST})
@@ -157,7 +160,7 @@ class Resource:
     @property
     def is_recorded(self) -> bool:
         """Whether reading it leaves an access row."""
-        return any((self.subject, self.subjects, self.asked_subject))
+        return any((self.subject, self.subjects, self.asked_subject)) or self.named is not None
 
     @property
     def disclosed(self) -> str | None:
@@ -198,6 +201,8 @@ class Resource:
 
     def _people(self, row: FromClause) -> ColumnElement[Any]:
         """Everybody a row is about, as uuid[]."""
+        if self.named is not None:
+            return self.named
         people: ColumnElement[Any] = row.c[self.subjects] if self.subjects else _NOBODY
         return _without_null(func.array_append(people, row.c[self.subject])) if self.subject else people
 
@@ -413,6 +418,9 @@ _LOG_PAGE = _LOG.format(
     outcome="CASE WHEN found.found = 0 THEN 'not_found' ELSE 'ok' END",
     found=", found",  # one row, unless the caller was refused or has another scope now
 )
+_LOG_NAMED = _LOG.format(
+    asked="{key}", subjects="found.people", outcome="'ok'", found=", found WHERE cardinality(found.people) > 0"
+)
 # Beside the row about everybody, one about those of whom something was shown beyond the ordinary.
 _LOG_DISCLOSED = """, logged_too AS (
     INSERT INTO access_log (user_id, session_id, role, actor_region, request_id, operation, object_id, subject_ids,
@@ -438,6 +446,8 @@ _WRAP_PAGE = {True: _wrap(_LOG_PAGE), False: _wrap("")}
 
 def wrap_of(resource: Resource, *, one: bool) -> str:
     """The admission statement around a reading of one row or of a page, with the access rows it leaves."""
+    if resource.named is not None:
+        return _wrap(_LOG_NAMED)
     if resource.disclosed is None:
         return (_WRAP_ONE if one else _WRAP_PAGE)[resource.is_recorded]
     too = _LOG_DISCLOSED.replace("{asked}", "{key}").replace("{fields}", resource.disclosed)

@@ -318,7 +318,9 @@ def _follow_up_counts(content: ReportContent) -> Table:
         (Column("Keadaan", width=30), Column("Tindak lanjut", "number", 14)),
         rows,
         _summed(rows, 1),
-        f"Keadaan pada {indonesian_date(content.compiled_at.date())}.",
+        f"Keadaan pada {indonesian_date(content.compiled_at.date())}."
+        if content.children is None
+        else "Keadaan saat laporan yang direkapitulasi diserahkan.",
     )
 
 

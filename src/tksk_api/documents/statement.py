@@ -39,6 +39,7 @@ _STATES = {
     "open": "menunggu keputusan",
     "accepted": "diterima",
     "outdated": "usang",
+    "withdrawn": "ditarik",
     "closed": "berakhir",
     "fulfilled": "dipenuhi",
     "refused": "ditolak",

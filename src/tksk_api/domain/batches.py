@@ -29,9 +29,14 @@ async def one_by_one(
 
     Raises invalid_request (duplicate_entry) at /ids.
     """
+    refuse_twice(keys)
+    return [await _one(session, key, act, language) for key in keys]
+
+
+def refuse_twice(keys: Sequence[UUID]) -> None:
+    """Raises invalid_request (duplicate_entry) at /ids."""
     if len(set(keys)) != len(keys):
         raise invalid("/ids", "duplicate_entry")
-    return [await _one(session, key, act, language) for key in keys]
 
 
 async def _one(
@@ -43,12 +48,13 @@ async def _one(
     except DomainError as error:
         await savepoint.rollback()
         session.expunge_all()
-        return _told(error, language)
+        return told(error, language)
     await savepoint.commit()
     return stored
 
 
-def _told(error: DomainError, language: Language) -> Refusal:
+def told(error: DomainError, language: Language) -> Refusal:
+    """A refusal as it stands beside the others."""
     text = PROBLEMS[error.code]
     return Refusal(
         code=error.code,

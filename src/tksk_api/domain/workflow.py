@@ -40,6 +40,8 @@ class Workflow:
     steps: Mapping[str, Step]
     # Action -> the states that the system itself ends by it when their time has passed, and where that leads.
     by_itself: Mapping[str, tuple[frozenset[str], str]] = field(default_factory=dict)
+    # What the table cannot say, a line each under it.
+    notes: tuple[str, ...] = ()
 
     @property
     def initial(self) -> str:
@@ -62,7 +64,8 @@ class Workflow:
             rows.append(f"| {action} | {', '.join(sources)} | {target} | system |")
         final = [state for state in self.states if not self.actions_from(state)]
         lines += [f"    {state} --> [*]" for state in final]
-        return "\n".join([*lines, "```", *rows, ""])
+        remarks = [line for note in self.notes for line in ("", note)]
+        return "\n".join([*lines, "```", *rows, *remarks, ""])
 
     def check(self, action: str, state: str) -> Step:
         """Raises transition_refused, naming the state and the actions it allows."""

@@ -13,6 +13,7 @@ from tksk_api.domain.activities import service
 from tksk_api.domain.activities.reads import ACTIVITIES, TRANSITIONS
 from tksk_api.domain.activities.schemas import (
     ActivityCreate,
+    ActivityInPlaceOf,
     ActivityLink,
     ActivityMany,
     ActivityRead,
@@ -21,13 +22,14 @@ from tksk_api.domain.activities.schemas import (
     ActivityRevision,
     ActivityStatus,
     ActivityUpdate,
+    ActivityWithdrawal,
     QuickActivity,
 )
 from tksk_api.domain.activity_kinds.schemas import Pillar, TkskFunction
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.problems import language_of
 from tksk_api.http.replies import PRIVATE, keep, no_content, reply, respond, respond_page
 from tksk_api.http.routing import Router
@@ -52,6 +54,7 @@ class ActivityQuery(PageQuery):
         bool | None, Field(description="What reports and statistics count: handed in, and not replaced by a correction")
     ] = None
     report: Annotated[UUID | None, Field(description="What this report, recap or revision counts")] = None
+    counted_as: CountedAs = None
     left_out_of: Annotated[
         UUID | None, Field(description="Counts in the place and period of this report or revision, but is not in it")
     ] = None
@@ -97,6 +100,22 @@ async def create_quick_activity(session: SessionDep, body: QuickActivity) -> Res
 
 
 @router.post(
+    "/activities/in-place-of",
+    permission=Permission.ACTIVITY_CONTINUE,
+    status_code=201,
+    response_model=ActivityRead,
+    summary="Log work of an officer who left",
+)
+async def create_activity_in_place(session: SessionDep, body: ActivityInPlaceOf) -> Response:
+    """A draft of `officer_id`, who held the district of `region_code` or acted in it on that day and does so no more:
+    what they had not written down when they moved, for they do not reach their former district.
+
+    It is for whoever holds the district or acts in it by an assignment and, where nobody works there, for the regency's
+    office; they submit it, too. It stays the work of who did it; the history says who entered it."""
+    return _logged(session, await service.log_in_place_of(session, body))
+
+
+@router.post(
     "/activities/submit-many",
     permission=Permission.ACTIVITY_WRITE,
     response_model=ActivityResults,
@@ -134,6 +153,7 @@ async def list_activities(reader: ReaderDep, request: Request, query: Annotated[
     `occurred_from` and `occurred_until` are included in the range; `region_code` matches exactly, `within` also what
     lies inside. `is_suggested=true`: what visits, letters and referrals say you did. Confirm, link or delete it.
     """
+    needs(query, "counted_as", "report")
     return await respond_page(reader, request, ACTIVITIES, query)
 
 
@@ -163,7 +183,7 @@ async def update_activity(
 )
 async def delete_activity(session: SessionDep, id: UUID, version: IfMatch) -> Response:
     """Your own entry, while it is a draft or was returned. The history stays. A suggestion never comes back."""
-    await service.withdraw(session, id, version)
+    await service.discard(session, id, version)
     return no_content(session)
 
 
@@ -204,6 +224,21 @@ async def revise_activity(session: SessionDep, id: UUID, version: IfMatch, body:
     It is for whoever did the work, for whoever holds the district or acts in it by an assignment and, where nobody
     works there, for the regency's office."""
     return _logged(session, await service.revise(session, id, version, body))
+
+
+@router.post(
+    "/activities/{id}/withdraw",
+    permission=Permission.ACTIVITY_CONTINUE,
+    response_model=ActivityRead,
+    summary="Withdraw what was handed in",
+)
+async def withdraw_activity(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ActivityWithdrawal
+) -> Response:
+    """For good, with the reason: work that was logged twice, or in another month, district or pillar than it was done
+    in, which is then logged anew. It counts no longer, nor does what it corrects. A report that says it stays as it is,
+    and its next revision leaves it out. For the same people as a correction; a draft is deleted instead."""
+    return reply(session, request, await service.withdraw(session, id, version, body))
 
 
 @router.post(

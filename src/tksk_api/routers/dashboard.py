@@ -10,8 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from tksk_api.documents.dashboard import render_dashboard, render_refused
 from tksk_api.documents.verification import CONTENT_POLICY
-from tksk_api.domain.statistics import service
-from tksk_api.domain.statistics.dashboard import dashboard
+from tksk_api.domain.statistics.dashboard import area_of, dashboard
 from tksk_api.domain.statistics.schemas import DashboardLink, DashboardLinkCreate
 from tksk_api.errors import DomainError, Language
 from tksk_api.http.dependencies import HouseDep, SessionDep
@@ -80,7 +79,7 @@ async def create_dashboard_link(
     """
     if request.state.credentials.scopes is not None:
         raise DomainError("permission_denied", permission=f"{Permission.FIGURES_READ} (people)")
-    area = await service.area_of(session, body.region_code)
+    area = await area_of(session, body.region_code)
     path = signed_link(house.keyring, request.state.credentials, f"/dashboard/{area}", minutes=MINUTES)
     link = DashboardLink(
         url=f"{house.settings.public_url}{path}", expires_at=datetime.now(UTC) + timedelta(minutes=MINUTES)

@@ -14,7 +14,7 @@ from tksk_api.domain.partners.rules import check_search
 from tksk_api.domain.partners.schemas import PartnerCreate, PartnerRead, PartnerUpdate
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import ReaderDep, SessionDep
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
 from tksk_api.http.replies import reply, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
@@ -37,6 +37,7 @@ class PartnerQuery(PageQuery):
         Line | None, Field(min_length=2, max_length=100, description="Name or part of it, spelling mistakes forgiven")
     ] = None
     report: Annotated[UUID | None, Field(description="Who took part in the work that this report counts")] = None
+    counted_as: CountedAs = None
 
 
 @router.post(
@@ -59,6 +60,7 @@ async def list_partners(reader: ReaderDep, request: Request, query: Annotated[Pa
 
     `q` needs a place too: `serving`, or a regency or below it as `region_code`.
     """
+    needs(query, "counted_as", "report")
     check_search(query.q, query.region_code, query.serving)
     return await respond_page(reader, request, PARTNERS, query)
 

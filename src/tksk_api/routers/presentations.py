@@ -36,7 +36,7 @@ async def create_presentation(
     """By the agency at whose desk the letter lies: what it did with it, and for what. The officer who issued the letter
     sees it. A letter that is out of force, or that another agency had before, is recorded with a warning, never
     refused: deciding is yours. The same outcome for the same programme on the same day is answered with what was
-    recorded first."""
+    recorded first; with another note or `id` it is refused (`already_presented`)."""
     stored = await service.create(session, token, body)
     return keep(session, respond(stored, 201 if stored.created else 200))
 

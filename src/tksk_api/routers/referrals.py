@@ -206,7 +206,8 @@ async def transfer_referral(
     session: SessionDep, request: Request, id: UUID, version: IfMatch, body: Transfer
 ) -> Response:
     """To another agency that serves the programme, before it is decided. It begins there as submitted; the agency it
-    was with no longer sees it, and the next one nothing that was said before."""
+    was with no longer sees it, and the next one nothing that was said before, nor what was supplied for it: files that
+    shall go along all the same are named in `attachment_ids`."""
     return reply(session, request, await transitions.transfer(session, id, version, body))
 
 

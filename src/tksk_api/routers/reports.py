@@ -1,6 +1,7 @@
 """Reports: a district's month, quarter, semester or year, and the recaps of regencies, provinces and the nation."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from tksk_api.documents.report import render_report
 from tksk_api.documents.report_workbook import render_workbook
 from tksk_api.domain.history.reads import TransitionRead
 from tksk_api.domain.jobs.schemas import JobRead
-from tksk_api.domain.reports import service, sharing
+from tksk_api.domain.jobs.worker import Handler
+from tksk_api.domain.reports import many, service, sharing
 from tksk_api.domain.reports.content import Level, PeriodType, ReportContent
 from tksk_api.domain.reports.printing import document_etag, printable
-from tksk_api.domain.reports.reads import MISSING, REPORT, REVISION
+from tksk_api.domain.reports.reads import MISSING
 from tksk_api.domain.reports.rules import last_day
 from tksk_api.domain.reports.schemas import (
     MissingRead,
@@ -25,6 +27,7 @@ from tksk_api.domain.reports.schemas import (
     ReportDetail,
     ReportMany,
     ReportRead,
+    ReportRender,
     ReportReturn,
     ReportRevise,
     ReportUpdate,
@@ -33,7 +36,7 @@ from tksk_api.domain.reports.schemas import (
 )
 from tksk_api.domain.reports.workflow import Status
 from tksk_api.http.concurrency import IfMatch, is_known
-from tksk_api.http.dependencies import DoorDep, HouseDep, ReaderDep, SessionDep
+from tksk_api.http.dependencies import DoorDep, House, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
 from tksk_api.http.routing import Router
@@ -43,6 +46,7 @@ from tksk_api.types import Day, RegionCode, digits_only
 router = Router("reports")
 _PDF = "application/pdf"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_RENDERS = {"pdf": render_report, "xlsx": render_workbook}
 
 Area = Annotated[RegionCode | None, Field(description="This region and those inside it")]
 Number = Annotated[int, BeforeValidator(digits_only), Path(ge=1, le=9999, description="Number of the revision")]
@@ -133,11 +137,33 @@ async def compile_reports(session: SessionDep, body: ReportMany) -> Response:
     return keep(session, respond(job, 202, headers={"Location": f"/v1/jobs/{job.id}"}))
 
 
+@router.post(
+    "/reports/render-many",
+    permission=Permission.REPORT_REVIEW,
+    status_code=202,
+    response_model=JobRead,
+    summary="Print all reports of a period",
+)
+async def render_reports(session: SessionDep, body: ReportRender) -> Response:
+    """The documents of every report of a regency or province and of what lies in it, as a job: follow its `Location`.
+
+    Of each the revision that was accepted or submitted last, else the draft. The result lists the documents with their
+    `url`, `etag`, size and SHA-256: fetching one gives this very file, until its report moves on."""
+    sharing.require_whole(session, photos=False)
+    job = await service.start_rendering(session, body)
+    return keep(session, respond(job, 202, headers={"Location": f"/v1/jobs/{job.id}"}))
+
+
+def rendering(house: House) -> Handler:
+    """What the job of `render_reports` does in this house."""
+    return partial(many.render, vault=house.vault, renders=_RENDERS)
+
+
 @router.get("/reports/{id}", permission=Permission.REPORT_READ, response_model=ReportDetail, summary="One report")
 async def get_report(reader: ReaderDep, id: UUID) -> Response:
     """Of a draft what was compiled last (`compiled_at`); after that the snapshot. Every number of the content names the
-    list that shows its rows."""
-    return respond(await sharing.read(reader, REPORT, id))
+    list that shows its rows. Recorded for the people whose work its obstacles and follow-ups tell of."""
+    return respond(await sharing.read(reader, "report", id))
 
 
 @router.patch("/reports/{id}", permission=Permission.REPORT_WRITE, response_model=ReportDetail, summary="Write")
@@ -249,7 +275,7 @@ async def list_report_revisions(
 )
 async def get_report_revision(reader: ReaderDep, id: UUID, number: Number) -> Response:
     """A report as it was submitted then."""
-    return respond(await sharing.read(reader, REVISION, number, report=id))
+    return respond(await sharing.read(reader, "revision", number, report=id))
 
 
 @router.get(
@@ -282,6 +308,7 @@ async def get_report_document(  # noqa: PLR0917
     async with door.look() as session:
         found = await service.document(session, id, revision)
         sharing.require_whole(session, photos=photos)
+        await sharing.record_document(session, found)
         printed = None if format == "json" else await printable(session, house.vault, found, photos=photos)
     headers = {"Cache-Control": "private, no-cache", "ETag": document_etag(found, printed, format)}
     if found.standing.sha256:
@@ -291,8 +318,8 @@ async def get_report_document(  # noqa: PLR0917
     headers["Content-Disposition"] = f'attachment; filename="{_name(found)}.{format}"'
     if printed is None:
         return Response(found.text, headers=headers, media_type="application/json")
-    render, media_type = (render_report, _PDF) if format == "pdf" else (render_workbook, _XLSX)
-    return Response(await asyncio.to_thread(render, printed), headers=headers, media_type=media_type)
+    made = await asyncio.to_thread(_RENDERS[format], printed)
+    return Response(made, headers=headers, media_type=_PDF if format == "pdf" else _XLSX)
 
 
 def _name(found: service.Document) -> str:

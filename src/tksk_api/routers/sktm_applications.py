@@ -273,12 +273,20 @@ async def receive_signed_scan(
 ) -> Response:
     """Of a letter whose kind of signature is `wet`: from now on it is valid. The paper is attached to the applicant
     first, as `signed_letter`. A better scan may take the place of an earlier one, which is kept. Whoever signed the
-    letter does not put in its scan. A picture's QR code is compared with the letter; `warnings` tell of a difference.
-    Of a PDF it is not, and the letter's own file, which nobody signed, is refused.
+    letter does not put in its scan. The QR code in it is compared with the letter: another letter's is refused, and
+    `warnings` tell where it could not be read. So is a PDF that no scanner made, such as the letter's own file, which
+    nobody signed. Refused as a signature is while the people it names are not what was checked.
     """
-    opened = partial(content_of, session, house.vault)
-    stored = await scans.receive(session, id, version, body, content_of=opened, read_codes=codes_in_picture)
-    return reply(session, request, stored)
+    with_scan = scans.receive(
+        session,
+        id,
+        version,
+        body,
+        content_of=partial(content_of, session, house.vault),
+        pictures_in=partial(house.inspectors.pictures_in_scan, pointer="/attachment_id"),
+        read_codes=codes_in_picture,
+    )
+    return reply(session, request, await with_scan)
 
 
 @router.post(
@@ -288,7 +296,8 @@ async def receive_signed_scan(
     summary="Record the hand-over",
 )
 async def collect_sktm_application(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
-    """The applicant has the letter. One signed by hand needs its scan first."""
+    """The applicant has the letter. One signed by hand needs its scan first; one that was replaced or has expired is
+    not handed over."""
     return reply(session, request, await service.collect(session, id, version))
 
 

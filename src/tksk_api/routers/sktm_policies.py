@@ -129,7 +129,7 @@ async def put_sktm_logo(
     region_code: Code,
     if_match: OwnVersion = None,
 ) -> Response:
-    """`multipart/form-data` with the `file`: a JPEG or PNG of at most 2 MiB, its longer side at least 160 pixels.
+    """`multipart/form-data` with the `file`: a JPEG or PNG of at most 2 MiB, its shorter side at least 160 pixels.
 
     Printed at the left of the letterhead here and below, from today on, for applications submitted from now on. Stored
     anew as a small JPEG on white. Letters already issued keep the logo they bear, printed again as well.

@@ -31,6 +31,7 @@ LOGGED_AS = (
         _OTHER.c.beneficiary_ids.overlap(TABLE.c.beneficiary_ids),
         _OTHER.c.origin_id.is_(None),
         _OTHER.c.superseded_by.is_(None),
+        _OTHER.c.status != literal_column("'withdrawn'"),
         _OTHER.c.deleted_at.is_(None),
     )
     .order_by(_OTHER.c.created_at, _OTHER.c.id)
@@ -92,6 +93,7 @@ ACTIVITIES = Resource(
         "counted": lambda value: value == COUNTED,
         "frozen_by": lambda value: TABLE.c.frozen_by == value,
         "report": reported.work(TABLE),
+        "counted_as": reported.rows_under(TABLE),
         "left_out_of": reported.left_out(TABLE),
         "partner_type": reported.partner_type(TABLE),
         "has_result": lambda value: value == TABLE.c.result.is_not(None),

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tksk_api.domain.references.lists import codes
-from tksk_api.errors import invalid
+from tksk_api.errors import DomainError, FieldError, invalid
 
 MAX_DAYS_AGO = 366  # the same day last year, leap years included
 MAX_HOURS = 24
@@ -46,6 +46,19 @@ def check_source(assigned_by: str | None) -> None:
 
 
 def check_headcount(headcount: Mapping[str, int] | None, linked: int) -> None:
-    """Whoever is linked by name was reached and is counted. Raises invalid_request (headcount_below_linked)."""
-    if headcount and headcount["male"] + headcount["female"] < linked:
+    """Whoever is linked by name was reached and is counted; children and disabled are counted among men and women.
+
+    Raises invalid_request (headcount_below_linked, or headcount_above_total at the members that are).
+    """
+    if not headcount:
+        return
+    total = headcount["male"] + headcount["female"]
+    if total < linked:
         raise invalid("/headcount", "headcount_below_linked")
+    errors = [
+        FieldError(f"/headcount/{part}", "headcount_above_total", {"max": total})
+        for part in ("children", "disabled")
+        if headcount[part] > total
+    ]
+    if errors:
+        raise DomainError("invalid_request", errors=errors)

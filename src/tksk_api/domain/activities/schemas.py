@@ -14,7 +14,7 @@ from tksk_api.domain.visits.schemas import Point, PointPatch, PointRead
 from tksk_api.types import Code, Day, Line, Moment, Note, RegionCode
 
 TkskRole = Literal["facilitator", "motivator", "educator", "mobilizer", "dynamizer"]
-ActivityStatus = Literal["draft", "submitted", "returned", "accepted"]
+ActivityStatus = Literal["draft", "submitted", "returned", "accepted", "withdrawn"]
 
 
 def _village_or_district(value: str) -> str:
@@ -168,6 +168,18 @@ class ActivityRevision(Body):
     reason: Annotated[Note, Field(examples=["Jumlah warga tercatat dua kali"])]
 
 
+class ActivityWithdrawal(Body):
+    """Why what was handed in counts no longer."""
+
+    reason: Annotated[Note, Field(examples=["Dicatat di kecamatan yang salah"])]
+
+
+class ActivityInPlaceOf(ActivityCreate):
+    """One piece of work of an officer who works in the district no more, as a draft of theirs."""
+
+    officer_id: Annotated[UUID, Field(description="Who did it: held the district, or acted in it, on that day")]
+
+
 class ActivityLink(Body):
     """The caller's own entry of the same work."""
 
@@ -225,7 +237,8 @@ class ActivityRead(Read):
     """A piece of work with its author and where it stands.
 
     `is_suggested` until the officer confirms, corrects or submits it. `frozen_by` is the report that holds it;
-    a correction `revises_id` it, and stands in its place (`superseded_by`) from the moment it is submitted.
+    a correction `revises_id` it, and stands in its place (`superseded_by`) from the moment it is submitted. What is
+    `withdrawn` counts no longer; a report that said it goes on saying it until it is revised.
     """
 
     id: UUID

@@ -1,13 +1,13 @@
 """Logging work, and its way through the office."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import exists, select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader, Stored
@@ -25,12 +25,14 @@ from tksk_api.domain.activities.reads import ACTIVITIES, LOGGED_AS, TABLE
 from tksk_api.domain.activities.rules import check_day, check_headcount, check_hours, check_source
 from tksk_api.domain.activities.schemas import (
     ActivityCreate,
+    ActivityInPlaceOf,
     ActivityLink,
     ActivityResult,
     ActivityResults,
     ActivityReturn,
     ActivityRevision,
     ActivityUpdate,
+    ActivityWithdrawal,
     FollowUp,
     Headcount,
     QuickActivity,
@@ -40,7 +42,7 @@ from tksk_api.domain.activity_kinds import service as activity_kinds
 from tksk_api.domain.activity_kinds.rules import check_kind
 from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.attachments import service as attachments
-from tksk_api.domain.batches import Refusal, one_by_one
+from tksk_api.domain.batches import Refusal, refuse_twice, told
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import unknown_person
 from tksk_api.domain.history.models import Transition
@@ -62,7 +64,7 @@ from tksk_api.domain.suggestions import service as suggestions
 from tksk_api.domain.users.service import own_account
 from tksk_api.domain.visits.models import Visit
 from tksk_api.domain.visits.schemas import Point
-from tksk_api.errors import DomainError, FieldError, Language, invalid
+from tksk_api.errors import DomainError, FieldError, Language, invalid, not_found
 from tksk_api.security.permissions import Permission
 
 _MOST_ERRORS = 50
@@ -70,6 +72,12 @@ _SUCCESSOR = text(
     "SELECT app.covers(d) AS covers, app.works_in(CAST(:officer AS uuid), d) AS works_here "
     "FROM CAST(:district AS text) AS d"
 )
+# By assignments in the caller's area. The last day of one that was ended in the middle of that day is the successor's.
+_WORKED = text("""
+SELECT count(*) > 0 AS here, coalesce(bool_or(s.during @> CAST(:day AS date)), false) AS that_day
+  FROM assignments s
+ WHERE s.user_id = :officer AND s.region_code = :district AND s.kind IN ('holder', 'acting') AND NOT isempty(s.during)
+""")
 _LINKED: Mapping[str, type[Record]] = {
     "beneficiary_ids": Beneficiary,
     "agency_ids": Agency,
@@ -129,19 +137,58 @@ async def log(
     facts = _columns(members)
     await _check(session, facts, facts.keys())
     await check_links(session, facts)
+    return await _keep(session, body, facts, principal_of(session).user_id, template_id)
+
+
+async def log_in_place_of(session: AsyncSession, body: ActivityInPlaceOf) -> Stored:
+    """What an officer who works in the district no more had not written down, as a draft of theirs, entered by whoever
+    answers for the district now (see `_load_own`), who then hands it in.
+
+    The history says who entered it. Raises as `create`, invalid_request at /officer_id (unknown_reference: never held
+    the district nor acted in it; still_works_here) and /occurred_on (not_assigned_then), permission_denied.
+    """
+    before = await created_before(session, ACTIVITIES, body, Activity)
+    if before is not None:
+        return before
+    facts = _columns({name: getattr(body, name) for name in ActivityCreate.model_fields if name != "id"})
+    await _check(session, facts, facts.keys())
+    await check_links(session, facts)
+    await _require_former(session, body.officer_id, body.region_code[: len("00.00.00")], body.occurred_on)
+    stored = await _keep(session, body, facts, body.officer_id)
+    row = await load(session, Activity, stored.id)  # type: ignore[arg-type]
+    await _remember(session, row, "enter", details=_in_place_of(session, row))
+    return stored
+
+
+async def _keep(
+    session: AsyncSession, body: BaseModel, facts: Mapping[str, Any], officer: UUID, template_id: UUID | None = None
+) -> Stored:
+    """The new draft of an officer; what is linked in it is not suggested to them any more."""
 
     def build() -> Activity:
-        return Activity(
-            id=new_id(),
-            officer_id=principal_of(session).user_id,
-            status=WORKFLOW.initial,
-            template_id=template_id,
-            **facts,
-        )
+        return Activity(id=new_id(), officer_id=officer, status=WORKFLOW.initial, template_id=template_id, **facts)
 
     stored = await create_once(session, ACTIVITIES, body, Activity, build, below=template_id)
-    await suggestions.take_up(session, facts, stored.id)  # type: ignore[arg-type]
+    await suggestions.take_up(session, facts, officer, stored.id)  # type: ignore[arg-type]
     return stored
+
+
+async def _require_former(session: AsyncSession, officer: UUID, district: str, day: date) -> None:
+    """Somebody worked in a district on a day and does so no more, and the caller answers for it now.
+
+    Raises as `log_in_place_of`.
+    """
+    connection = await session.connection()
+    worked = (await connection.execute(_WORKED, {"officer": officer, "district": district, "day": day})).one()
+    if not worked.here:
+        raise invalid("/officer_id", "unknown_reference")
+    answer = (await connection.execute(_SUCCESSOR, {"officer": officer, "district": district})).one()
+    if not answer.covers:
+        raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_CONTINUE} (own)")
+    if answer.works_here:
+        raise invalid("/officer_id", "still_works_here")
+    if not worked.that_day:
+        raise invalid("/occurred_on", "not_assigned_then")
 
 
 def own_district(session: AsyncSession) -> str:
@@ -172,17 +219,19 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: Activity
     for name, value in changes.items():
         setattr(row, name, value)
     row.is_suggested = False
-    await suggestions.take_up(session, changes, row.id)
+    await suggestions.take_up(session, changes, row.officer_id, row.id)
     return await save(session, ACTIVITIES, row)
 
 
-async def withdraw(session: AsyncSession, key: UUID, version: int) -> None:
-    """Take one's own draft or returned activity out of the log; row and history are kept. Raises as `update`.
+async def discard(session: AsyncSession, key: UUID, version: int) -> None:
+    """Take one's own draft or returned activity out of the log; row and history are kept. Raises as `update`, and
+    already_corrected while a correction of it is under way, which is deleted first.
 
-    A suggestion that is withdrawn never comes back.
+    A suggestion that is discarded never comes back.
     """
     row = await _load_open(session, key, version)
     require_editable(row.status)
+    await refuse_second_correction(session, row)
     row.deleted_at = datetime.now(UTC)
     await session.flush()
 
@@ -209,6 +258,8 @@ async def link(session: AsyncSession, key: UUID, version: int, body: ActivityLin
     if not _is_own(session, logged):
         raise invalid("/activity_id", "unknown_reference")
     refuse_frozen(logged)
+    if logged.status == "withdrawn":
+        raise _refused(logged)
     for name in suggestions.LINKS:
         setattr(logged, name, list(dict.fromkeys([*getattr(logged, name), *getattr(row, name)])))
     row.deleted_at = datetime.now(UTC)
@@ -222,10 +273,18 @@ async def submit(session: AsyncSession, key: UUID, version: int | None) -> Store
     the officer's own, and invalid_request: unknown_reference for an attachment that was taken back meanwhile,
     outside_report for a correction that left what is reported.
     """
-    row = await _load_open(session, key, version)
+    row = await load(session, Activity, key, version)
+    await _hand_in(session, row, (await own_account(session)).full_name)
+    return await save(session, ACTIVITIES, row)
+
+
+async def _hand_in(session: AsyncSession, row: Activity, name: str) -> None:
+    """The step of `submit`, still to be written: what is wrong is found before anything changes."""
+    await _require_own(session, row)
+    refuse_frozen(row)
     WORKFLOW.check("submit", row.status)
     await _refuse_logged(session, row)
-    corrected = await _corrected(session, row)
+    corrected = await _corrected(session, row, lock=True)
     if corrected is not None:
         await refuse_elsewhere(session, corrected, row.region_code or "", row.occurred_on)
     kept = corrected.attachment_ids if corrected else ()
@@ -234,7 +293,7 @@ async def submit(session: AsyncSession, key: UUID, version: int | None) -> Store
     row.is_suggested = False
     if corrected is not None:
         corrected.superseded_by = row.id
-    return await _step(session, row, "submit")
+    WORKFLOW.take(session, row, "submit", name, details=_in_place_of(session, row))
 
 
 async def send_back(session: AsyncSession, key: UUID, version: int, body: ActivityReturn) -> Stored:
@@ -244,8 +303,9 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Activi
     """
     row = await load(session, Activity, key, version)
     refuse_frozen(row)
-    corrected = await _corrected(session, row)
-    stored = await _step(session, row, "return", body.note)
+    corrected = await _corrected(session, row, lock=True)
+    WORKFLOW.take(session, row, "return", (await own_account(session)).full_name, note=body.note)
+    stored = await save(session, ACTIVITIES, row)
     if corrected is not None:
         corrected.superseded_by = None
         await session.flush()
@@ -253,30 +313,85 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Activi
 
 
 async def accept(session: AsyncSession, key: UUID, version: int | None) -> Stored:
-    """The office takes it as done, also what a report holds: that counts as before. Nobody accepts what they did or
-    handed in, whatever their role is by now.
+    """The office takes it as done, also what a report holds: that counts as before. Nobody accepts what they did,
+    entered or handed in, whatever their role is by now.
 
     Raises permission_denied, transition_refused, already_corrected, stale_version.
     """
     row = await load(session, Activity, key, version)
-    if _is_own(session, row) or await _handed_in(session, row):
-        raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_REVIEW} (others)")
+    _approve(session, row, await _handed_in(session, [key]), (await own_account(session)).full_name)
+    return await save(session, ACTIVITIES, row)
+
+
+async def withdraw(session: AsyncSession, key: UUID, version: int, body: ActivityWithdrawal) -> Stored:
+    """What was handed in should not have been, say for another month's or district's work: it counts no longer, nor
+    does what it corrects. A report that says it says so until its next revision; the office sees why in the history.
+
+    Raises permission_denied, already_corrected (the correction is the one to withdraw, or to delete while it is a
+    draft), transition_refused, stale_version.
+    """
+    row = await _load_own(session, key, version, lock=True)
+    WORKFLOW.check("withdraw", row.status)
     refuse_corrected(row)
-    return await _step(session, row, "accept")
+    await refuse_second_correction(session, row)
+    name = (await own_account(session)).full_name
+    gone: Activity | None = row
+    while gone is not None:
+        WORKFLOW.take(session, gone, "withdraw", name, note=body.reason, details=_in_place_of(session, gone))
+        gone = await _corrected(session, gone)
+    return await save(session, ACTIVITIES, row)
 
 
 async def submit_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
     """Submit many of one's own, each by itself. Raises invalid_request (duplicate_entry)."""
     await lock_many(session, keys)
-    return _results(
-        "submitted", keys, await one_by_one(session, keys, lambda key: submit(session, key, None), language)
-    )
+    name = (await own_account(session)).full_name
+    return await _many(session, keys, "submitted", lambda row: _hand_in(session, row, name), language)
 
 
 async def accept_many(session: AsyncSession, keys: Sequence[UUID], language: Language) -> ActivityResults:
     """Accept many, each by itself. Raises invalid_request (duplicate_entry)."""
     await lock_many(session, keys)
-    return _results("accepted", keys, await one_by_one(session, keys, lambda key: accept(session, key, None), language))
+    name, handed_in = (await own_account(session)).full_name, await _handed_in(session, keys)
+
+    async def step(row: Activity) -> None:
+        _approve(session, row, handed_in, name)
+
+    return await _many(session, keys, "accepted", step, language)
+
+
+async def _many(
+    session: AsyncSession,
+    keys: Sequence[UUID],
+    done: Literal["submitted", "accepted"],
+    step: Callable[[Activity], Awaitable[None]],
+    language: Language,
+) -> ActivityResults:
+    """Each by itself, but read and written together: whoever waits for these rows, as a report does that is handed in,
+    must not wait for a hundred steps. `step` refuses before it changes anything. Raises invalid_request
+    (duplicate_entry).
+    """
+    refuse_twice(keys)
+    found = (await session.execute(select(Activity).where(TABLE.c.id.in_(keys)))).scalars()
+    rows = {row.id: row for row in found if row.deleted_at is None}
+    refused: dict[UUID, Refusal] = {}
+    with session.no_autoflush:
+        for key in keys:
+            try:
+                if key not in rows:
+                    raise not_found()
+                await step(rows[key])
+            except DomainError as error:
+                refused[key] = told(error, language)
+    await session.flush()
+    return ActivityResults(
+        items=[
+            ActivityResult(id=key, status="refused", version=None, problem=refused[key])
+            if key in refused
+            else ActivityResult(id=key, status=done, version=rows[key].version, problem=None)
+            for key in keys
+        ]
+    )
 
 
 async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityRevision) -> Stored:
@@ -288,7 +403,7 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityR
     """
     row = await _load_own(session, key, version, lock=True)
     await refuse_second_correction(session, row)
-    if row.frozen_by is None:
+    if row.frozen_by is None or row.status == "withdrawn":
         raise _refused(row)
     correction = Activity(
         id=new_id(),
@@ -301,23 +416,8 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ActivityR
     )
     correction.beneficiary_ids = await _still_there(session, row.beneficiary_ids)
     stored = await ACTIVITIES.insert(session, correction)
-    session.add(
-        Transition(
-            id=new_id(),
-            entity=WORKFLOW.entity,
-            entity_id=row.id,
-            action="revise",
-            from_state=row.status,
-            to_state=row.status,
-            actor_id=principal_of(session).user_id,
-            actor_name=(await own_account(session)).full_name,
-            actor_role=principal_of(session).role,
-            note=body.reason,
-            details={"correction_id": str(correction.id), **_in_place_of(session, row)},
-            request_id=session.info["admission"].request_id,
-        )
-    )
-    await session.flush()
+    details = {"correction_id": str(correction.id), **_in_place_of(session, row)}
+    await _remember(session, row, "revise", body.reason, details)
     return stored
 
 
@@ -326,10 +426,27 @@ async def require_visible(reader: Reader, key: UUID) -> None:
     await reader.one(ACTIVITIES, key)
 
 
-async def _step(session: AsyncSession, row: Activity, action: str, note: str | None = None) -> Stored:
-    details = _in_place_of(session, row) if action == "submit" else {}
-    WORKFLOW.take(session, row, action, (await own_account(session)).full_name, note=note, details=details)
-    return await save(session, ACTIVITIES, row)
+async def _remember(
+    session: AsyncSession, row: Activity, action: str, note: str | None = None, details: Mapping[str, Any] | None = None
+) -> None:
+    """In the history of a row that stays where it is."""
+    session.add(
+        Transition(
+            id=new_id(),
+            entity=WORKFLOW.entity,
+            entity_id=row.id,
+            action=action,
+            from_state=row.status,
+            to_state=row.status,
+            actor_id=principal_of(session).user_id,
+            actor_name=(await own_account(session)).full_name,
+            actor_role=principal_of(session).role,
+            note=note,
+            details=dict(details or {}),
+            request_id=session.info["admission"].request_id,
+        )
+    )
+    await session.flush()
 
 
 def _is_own(session: AsyncSession, row: Activity) -> bool:
@@ -341,16 +458,24 @@ def _in_place_of(session: AsyncSession, row: Activity) -> dict[str, str]:
     return {} if _is_own(session, row) else {"in_place_of": str(row.officer_id)}
 
 
-async def _handed_in(session: AsyncSession, row: Activity) -> bool:
-    """Whether the caller is one of those who submitted it in its officer's place."""
+def _approve(session: AsyncSession, row: Activity, handed_in: Collection[UUID], name: str) -> None:
+    """The step of `accept`, still to be written; `handed_in` are those that the caller submitted for their officer."""
+    if principal_of(session).user_id in (row.officer_id, row.created_by) or row.id in handed_in:
+        raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_REVIEW} (others)")
+    refuse_corrected(row)
+    WORKFLOW.take(session, row, "accept", name)
+
+
+async def _handed_in(session: AsyncSession, keys: Collection[UUID]) -> set[UUID]:
+    """Of these the ones that the caller submitted, in their officer's place."""
     steps = table_of(Transition)
-    submitted = exists().where(
+    submitted = select(steps.c.entity_id).where(
         steps.c.entity == WORKFLOW.entity,
-        steps.c.entity_id == row.id,
+        steps.c.entity_id.in_(keys),
         steps.c.action == "submit",
         steps.c.actor_id == principal_of(session).user_id,
     )
-    return bool((await (await session.connection()).execute(select(submitted))).scalar())
+    return set((await (await session.connection()).execute(submitted)).scalars())
 
 
 async def _load_own(session: AsyncSession, key: UUID, version: int | None, *, lock: bool = False) -> Activity:
@@ -361,13 +486,18 @@ async def _load_own(session: AsyncSession, key: UUID, version: int | None, *, lo
     Raises not_found, stale_version, permission_denied.
     """
     row = await load(session, Activity, key, version, lock=lock)
+    await _require_own(session, row)
+    return row
+
+
+async def _require_own(session: AsyncSession, row: Activity) -> None:
+    """As `_load_own`. Raises permission_denied."""
     if not _is_own(session, row):
         asked = {"officer": row.officer_id, "district": row.district_code}
         answer = (await (await session.connection()).execute(_SUCCESSOR, asked)).one()
         said = row.frozen_by is not None or row.revises_id is not None
         if not answer.covers or (answer.works_here and not said):
             raise DomainError("permission_denied", permission=f"{Permission.ACTIVITY_CONTINUE} (own)")
-    return row
 
 
 async def _load_open(session: AsyncSession, key: UUID, version: int | None) -> Activity:
@@ -389,28 +519,18 @@ def _refused(row: Activity) -> DomainError:
     return DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
 
 
-async def _corrected(session: AsyncSession, row: Activity) -> Activity | None:
-    """What the row corrects, when it is a correction."""
-    return None if row.revises_id is None else await load(session, Activity, row.revises_id)
-
-
-def _results(done: Any, keys: Sequence[UUID], outcomes: Sequence[Stored | Refusal]) -> ActivityResults:
-    return ActivityResults(
-        items=[
-            ActivityResult(id=key, status="refused", version=None, problem=outcome)
-            if isinstance(outcome, Refusal)
-            else ActivityResult(id=key, status=done, version=outcome.version, problem=None)
-            for key, outcome in zip(keys, outcomes, strict=True)
-        ]
-    )
+async def _corrected(session: AsyncSession, row: Activity, *, lock: bool = False) -> Activity | None:
+    """What the row corrects, when it is a correction; `lock` where that is written too, for its report may be returned
+    at this moment."""
+    return None if row.revises_id is None else await load(session, Activity, row.revises_id, lock=lock)
 
 
 async def _still_there(session: AsyncSession, people: Sequence[UUID]) -> list[UUID]:
-    """Without those whose record was withdrawn: nothing new is written about them."""
+    """Without those whose record was withdrawn or is restricted: nothing new is written about them."""
     model: Any = Beneficiary
-    gone = select(model.id).where(model.id.in_(people), model.deleted_at.is_not(None))
-    withdrawn = set((await session.execute(gone)).scalars())
-    return [person for person in people if person not in withdrawn]
+    closed = or_(model.deleted_at.is_not(None), model.restricted_at.is_not(None))
+    gone = set((await session.execute(select(model.id).where(model.id.in_(people), closed))).scalars())
+    return [person for person in people if person not in gone]
 
 
 def _nested(row: Activity, changes: dict[str, Any]) -> dict[str, Any]:
@@ -471,7 +591,7 @@ async def check_links(session: AsyncSession, changes: Mapping[str, Any], row: Ac
     """
     errors: list[FieldError] = []
     done = changes.get("follows_up_id")
-    if done is not None and (await session.get(Activity, done) is None or (row is not None and row.id == done)):
+    if done is not None and (await session.get(Activity, done) is None or await _is_of(session, row, done)):
         errors.append(FieldError("/follows_up_id", "unknown_reference"))
     for name in filter(changes.get, _LINKS):
         ids: Sequence[UUID] = changes[name]
@@ -494,6 +614,13 @@ async def check_links(session: AsyncSession, changes: Mapping[str, Any], row: Ac
                 errors.append(FieldError(f"/{name}/{index}", "duplicate_entry"))
     if errors:
         raise DomainError("invalid_request", errors=errors[:_MOST_ERRORS])
+
+
+async def _is_of(session: AsyncSession, row: Activity | None, key: UUID) -> bool:
+    """Whether the key is the row's own, or that of what it corrects: nothing does what itself left to do."""
+    while row is not None and row.id != key:
+        row = await _corrected(session, row)
+    return row is not None
 
 
 async def _existing(session: AsyncSession, name: str, ids: AbstractSet[UUID]) -> Collection[UUID]:

@@ -1,10 +1,12 @@
-"""Looking into an uploaded file, in a process of its own: what it is and a harmless copy, or what a keystore holds.
+"""Looking into an uploaded file, in a process of its own: what it is and a harmless copy, the pictures that a scanner
+put into a PDF, or what a keystore holds.
 
 Nothing here is imported by the server. `inspectors.py` starts this module with limits on memory, time and files, and
 hands it the open files over a socket, so that neither a name nor a copy of them ever lies in a folder.
 """
 
 import base64
+import io
 import json
 import mmap
 import os
@@ -16,6 +18,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -29,7 +32,11 @@ _MAX_OBJECTS = 50_000
 _MAX_MEMORY = 1 << 30
 _MAX_FILE = 1 << 27
 _SECONDS = 20
-_UNLOCK = b"k"  # as inspectors.py asks
+_LOOK, _SCANNED, _UNLOCK = b"?", b"s", b"k"  # as inspectors.py asks
+_PICTURES = 3  # of a scan: whose paper it is stands on its first pages
+_PART_OF_A_PAGE = 0.25  # what a picture covers at least where the page is a picture
+_TYPESETTER = "typst"  # makes our letters; no scanner says so of itself
+_CHECKED_AT = "/verify/"  # in the address of every letter
 _QUALITY = 85
 _FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _ARCHIVE_END = b"PK\x05\x06"
@@ -232,6 +239,64 @@ def _look_through_pdf(upload: BinaryIO, data: mmap.mmap) -> int:
     return pages
 
 
+def pictures_in_scan(upload: BinaryIO) -> list[bytes]:
+    """The pictures of the first pages of a PDF that a scanner made, written anew as JPEG; one that cannot be read is
+    left out.
+
+    Raises Refused (scan_is_the_letter) where a computer made it, whatever program wrote it anew since: it says so of
+    itself, leads to a letter's page, or has words and lines where a scan has pictures. Text that a scanner read in its
+    picture, and put behind it, is fine.
+    """
+    from pypdf import PdfReader  # noqa: PLC0415
+
+    reader = PdfReader(upload)
+    if _TYPESETTER in _made_by(reader) or any(_links_to_letter(page) for page in reader.pages):
+        raise Refused("scan_is_the_letter")
+    scanned = []
+    for page in reader.pages:
+        text, is_picture = _shown(page)
+        if is_picture:
+            scanned.append(page)
+        elif _CHECKED_AT in text:
+            raise Refused("scan_is_the_letter")
+    if not scanned:
+        raise Refused("scan_is_the_letter")
+    return [picture for page in scanned[:_PICTURES] if (picture := _largest_picture(page))]
+
+
+def _made_by(reader: Any) -> str:
+    said, xmp = reader.metadata or {}, reader.xmp_metadata
+    tool = xmp.xmp_creator_tool if xmp is not None else ""
+    return f"{said.get('/Creator', '')} {said.get('/Producer', '')} {tool}".lower()
+
+
+def _links_to_letter(page: Any) -> bool:
+    links = (link.get_object() for link in page.get("/Annots") or ())
+    return any(_CHECKED_AT in str((link.get("/A") or {}).get("/URI", "")) for link in links)
+
+
+def _shown(page: Any) -> tuple[str, bool]:
+    """The words of a page without blanks, and whether pictures cover a good part of it."""
+    covered = 0.0
+
+    def draws(operator: bytes, _: Any, matrix: Any, __: Any) -> None:
+        nonlocal covered
+        if operator in (b"Do", b"INLINE IMAGE"):  # each fills the unit square of its matrix
+            covered += abs(matrix[0] * matrix[3] - matrix[1] * matrix[2])
+
+    text = page.extract_text(visitor_operand_before=draws)
+    area = float(page.mediabox.width) * float(page.mediabox.height)
+    return "".join(text.split()), covered >= _PART_OF_A_PAGE * area
+
+
+def _largest_picture(page: Any) -> bytes:
+    target = io.BytesIO()
+    with suppress(Exception):  # of a kind that is not read here, which is no reason to refuse the paper
+        images = [picture for image in page.images if (picture := image.image) is not None]
+        _write(_upright(max(images, key=lambda image: image.width * image.height)), target, "image/jpeg")
+    return target.getvalue()
+
+
 def _words(value: Any) -> Iterator[str]:
     """Every name that stands in an object: keys, and values that are names; other objects are visited by themselves."""
     waiting = [value]
@@ -263,6 +328,19 @@ def _answer(files: list[int]) -> dict[str, Any]:
                 os.lseek(number, 0, os.SEEK_SET)
 
 
+def _look_at_scan(files: list[int]) -> dict[str, Any]:
+    """Of the PDF in the first file: its pictures, as JSON in the second."""
+    with os.fdopen(files[0], "rb") as upload, os.fdopen(files[1], "wb") as told:
+        try:
+            pictures = pictures_in_scan(upload)
+        except Refused as refusal:
+            return {"refused": refusal.code}
+        except Exception:  # as above
+            return {"refused": "file_damaged"}
+        told.write(json.dumps([base64.b64encode(picture).decode() for picture in pictures]).encode())
+        return {}
+
+
 def _unlock(files: list[int]) -> dict[str, Any]:
     """Of a PKCS#12 file, its password and the moment, as JSON in the first file: key and certificates in the second."""
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - this process does nothing else
@@ -292,6 +370,7 @@ def _limit() -> None:
 
 def main(number: int) -> None:
     """Answer one file after the other until the server closes the socket; an alarm ends what takes too long."""
+    answers = {_LOOK: _answer, _SCANNED: _look_at_scan, _UNLOCK: _unlock}
     _limit()
     with socket.socket(fileno=number) as channel:
         while True:
@@ -299,7 +378,7 @@ def main(number: int) -> None:
             if not message:
                 return
             signal.alarm(_SECONDS)
-            answer = _unlock(files) if message == _UNLOCK else _answer(files)
+            answer = answers[message](files)
             signal.alarm(0)
             channel.sendall(json.dumps(answer).encode() + b"\n")
 

@@ -1,6 +1,7 @@
 """The processes that look into uploads: hostile content can only end the one that opens it."""
 
 import asyncio
+import base64
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ from tksk_api.errors import DomainError, invalid
 from tksk_api.telemetry import log
 
 _MODULE = "tksk_api.domain.attachments.inspection"
-_LOOK, _UNLOCK = b"?", b"k"  # what is asked of it
+_LOOK, _SCANNED, _UNLOCK = b"?", b"s", b"k"  # what is asked of it
 _PATIENCE_SECONDS = 30  # the process ends itself after 20
 _TURNS_EACH = 3  # while one is looked into, one is sealed and one is committed
 _FILES_EACH = 500  # a fresh process now and then: what a library leaks, or hides, does not stay
@@ -55,7 +56,7 @@ class _Process:
         self._answers = self._channel.makefile("rb")
         self.left = _FILES_EACH
 
-    def ask(self, files: list[int], what: bytes = _LOOK) -> dict[str, Any] | None:
+    def ask(self, files: list[int], what: bytes) -> dict[str, Any] | None:
         """What it says of the files; None when it died over them."""
         self.left -= 1
         try:
@@ -112,7 +113,7 @@ class Inspectors:
         upload.flush()
         # Duplicates: the request may be gone, and its files closed, before a process is free.
         files = [os.dup(file.fileno()) for file in (upload, content, thumbnail)]
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, files)
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, files, _LOOK)
         if answer is None:
             log.warning("inspection_ended")
             raise invalid("/file", "file_damaged")
@@ -121,12 +122,33 @@ class Inspectors:
         moment = answer.pop("taken_at", None)
         return Inspected(**answer, taken_at=datetime.fromisoformat(moment) if moment else None)
 
+    async def pictures_in_scan(self, pdf: bytes, pointer: str) -> list[bytes]:
+        """The pictures that a scanner put into a PDF, as JPEG.
+
+        Raises invalid_request at `pointer`: scan_is_the_letter for one that no scanner made, file_damaged.
+        """
+        answer, told = await asyncio.get_running_loop().run_in_executor(self._pool, self._look_at_scan, pdf)
+        if answer is None:
+            log.warning("inspection_ended")
+            raise invalid(pointer, "file_damaged")
+        if "refused" in answer:
+            raise invalid(pointer, answer["refused"])
+        return [base64.b64decode(picture) for picture in json.loads(told)]
+
     async def unlock(self, request: bytes) -> tuple[dict[str, Any] | None, bytes]:
         """What a certificate's file holds, by a process that sees nothing else before or after; None when it died.
 
         Question and answer lie in memory only: they are secrets.
         """
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._unlock, request)
+
+    def _look_at_scan(self, pdf: bytes) -> tuple[dict[str, Any] | None, bytes]:
+        with os.fdopen(os.memfd_create("pdf"), "w+b") as upload, os.fdopen(os.memfd_create("told"), "w+b") as told:
+            upload.write(pdf)
+            upload.seek(0)
+            answer = self._ask([os.dup(upload.fileno()), os.dup(told.fileno())], _SCANNED)
+            told.seek(0)
+            return answer, told.read()
 
     def _unlock(self, request: bytes) -> tuple[dict[str, Any] | None, bytes]:
         with os.fdopen(os.memfd_create("asked"), "w+b") as asked, os.fdopen(os.memfd_create("told"), "w+b") as told:
@@ -140,13 +162,13 @@ class Inspectors:
             told.seek(0)
             return answer, told.read()
 
-    def _ask(self, files: list[int]) -> dict[str, Any] | None:
+    def _ask(self, files: list[int], what: bytes) -> dict[str, Any] | None:
         process: _Process | None = getattr(self._mine, "process", None)
         try:
             if process is None:
                 process = self._mine.process = _Process()
                 self._processes.add(process)
-            answer = process.ask(files)
+            answer = process.ask(files, what)
             if answer is None or not process.left:
                 self._retire(process)
             return answer

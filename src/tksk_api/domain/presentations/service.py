@@ -21,11 +21,12 @@ _LETTER = text("SELECT * FROM app.letter_to_present(:token)")
 
 async def create(session: AsyncSession, token: str, body: PresentationCreate) -> Stored:
     """Record what the caller's agency did with a letter: once for each outcome, programme and day, however often it is
-    sent; one letter may serve for several programmes on one day.
+    sent in the same words; one letter may serve for several programmes on one day.
 
     A letter out of force is recorded too, with its status; one that lay elsewhere before is flagged, not refused.
     Raises permission_denied (the caller speaks for no agency), not_found (no such letter), invalid_request (a refusal
-    without its reason, unknown_code), id_in_use, processing_restricted.
+    without its reason, unknown_code), id_in_use, already_presented (in other words or under another id),
+    processing_restricted.
     """
     agency_id = principal_of(session).agency_id
     if agency_id is None:
@@ -43,16 +44,18 @@ async def create(session: AsyncSession, token: str, body: PresentationCreate) ->
     if before is not None:
         return before
     rows = table_of(Presentation).c
-    same = select(rows.id).where(
+    same = select(rows.id, rows.note).where(
         rows.letter_id == letter.letter_id,
         rows.agency_id == agency_id,
         rows.presented_on == letter.today,
         rows.outcome == body.outcome,
         rows.program.is_not_distinct_from(body.program),
     )
-    repeated = (await connection.execute(same)).scalar()
+    repeated = (await connection.execute(same)).first()
     if repeated is not None:
-        return await RECEIPTS.stored(session, repeated)
+        if body.id is not None or body.note != repeated.note:
+            raise DomainError("already_presented", presentation_id=repeated.id)
+        return await RECEIPTS.stored(session, repeated.id)
     return await create_once(
         session,
         RECEIPTS,

@@ -1,6 +1,6 @@
 """What a decision and an end must say."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -54,3 +54,14 @@ def end_refusal(active_from: date | None, ended_on: date) -> str | None:
 def still_requested(requested: Collection[dict[str, Any]], supplied: Collection[str]) -> list[dict[str, Any]]:
     """What the agency asked for and has not got; what is there may be enough for it to go on."""
     return [document for document in requested if document["kind"] not in supplied]
+
+
+def appended(steps: Iterable[tuple[str, Sequence[Any]]]) -> int:
+    """How many of a referral's last documents came after those it was submitted with.
+
+    `steps`: oldest first, "supply-documents" with what was supplied, and "transfer" with what of that went along.
+    """
+    count = 0
+    for action, documents in steps:
+        count = len(documents) if action == "transfer" else count + len(documents)
+    return count

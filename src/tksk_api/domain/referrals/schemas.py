@@ -138,10 +138,14 @@ class End(Body):
 
 
 class Transfer(Body):
-    """To whom it goes instead, and why."""
+    """To whom it goes instead, and why. What it was submitted with goes along; what was supplied since answers the
+    former agency's request, and does not, unless it is named here."""
 
     agency_id: UUID
     reason: Note
+    attachment_ids: Annotated[
+        list[UUID], Field(max_length=100, description="Files supplied since that the next agency is to have as well")
+    ] = []
 
 
 class SubmitMany(Body):

@@ -8,16 +8,19 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
+from tksk_api.database.tables import table_of
 from tksk_api.domain.batches import Refusal, one_by_one
 from tksk_api.domain.beneficiaries.identity import refuse_deceased
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.eligibility.rules import missing_documents
 from tksk_api.domain.eligibility.service import documents_for
 from tksk_api.domain.history.actors import actor_name
+from tksk_api.domain.history.models import Transition
 from tksk_api.domain.programs.service import numbered
 from tksk_api.domain.records import load, load_reference, save
 from tksk_api.domain.references.lists import LISTS
@@ -25,6 +28,7 @@ from tksk_api.domain.referrals.models import Referral
 from tksk_api.domain.referrals.reads import REFERRALS
 from tksk_api.domain.referrals.rules import (
     activation_refusal,
+    appended,
     date_refusal,
     deadline_refusal,
     end_refusal,
@@ -48,8 +52,10 @@ from tksk_api.domain.referrals.schemas import (
 from tksk_api.domain.referrals.service import check, check_kind, copy_person, given, today_at
 from tksk_api.domain.referrals.workflow import WORKFLOW
 from tksk_api.domain.suggestions import service as suggestions
-from tksk_api.errors import DomainError, Language, invalid
+from tksk_api.errors import DomainError, FieldError, Language, invalid
 from tksk_api.security.permissions import Permission, Role
+
+_Document = dict[str, Any]
 
 
 async def submit(session: AsyncSession, key: UUID, version: int | None) -> Stored:
@@ -90,7 +96,8 @@ def _result(key: UUID, outcome: Stored | Refusal) -> SubmitResult:
 async def transfer(session: AsyncSession, key: UUID, version: int, body: Transfer) -> Stored:
     """Send it to another agency instead, which begins anew; the first one no longer sees it.
 
-    Raises invalid_request (same_agency, and what `check` finds at /agency_id) and as `receive`.
+    Raises invalid_request (same_agency, what `check` finds at /agency_id, and at /attachment_ids duplicate_entry and
+    unknown_reference: no file of this referral) and as `receive`.
     """
     row = await _begin(session, key, version, "transfer")
     if body.agency_id == row.agency_id:
@@ -99,7 +106,41 @@ async def transfer(session: AsyncSession, key: UUID, version: int, body: Transfe
     row.program_version = (await check(session, row)).number
     row.submitted_at, row.requested_documents = datetime.now(UTC), []
     row.reference_number = row.decided_on = row.reason_code = row.expires_on = None
-    return await _finish(session, row, "transfer", note=body.reason)
+    own, supplied = await _own_and_supplied(session, row)
+    named = _named(body.attachment_ids, own, supplied)
+    row.documents = [*own, *named]
+    return await _finish(session, row, "transfer", note=body.reason, details={"documents": named} if named else None)
+
+
+async def _own_and_supplied(session: AsyncSession, row: Referral) -> tuple[list[_Document], list[_Document]]:
+    """The documents it was submitted with, and those that answer a request of the agency that has it."""
+    steps = table_of(Transition).c
+    query = (
+        select(steps.action, steps.details)
+        .where(
+            steps.entity == WORKFLOW.entity,
+            steps.entity_id == row.id,
+            steps.action.in_(["supply-documents", "transfer"]),
+        )
+        .order_by(steps.at, steps.id)
+    )
+    taken = (await (await session.connection()).execute(query)).all()
+    own = max(len(row.documents) - appended((action, details.get("documents", ())) for action, details in taken), 0)
+    return row.documents[:own], row.documents[own:]
+
+
+def _named(files: Sequence[UUID], own: Sequence[_Document], supplied: Sequence[_Document]) -> list[_Document]:
+    """Of what was supplied the files that go along. Raises invalid_request (duplicate_entry, unknown_reference)."""
+    wanted = [str(file) for file in files]
+    if len(set(wanted)) < len(wanted):
+        raise invalid("/attachment_ids", "duplicate_entry")
+    anyway = {document["attachment_id"] for document in own}
+    known = anyway | {document["attachment_id"] for document in supplied}
+    unknown = [index for index, file in enumerate(wanted) if file not in known]
+    if unknown:
+        errors = [FieldError(f"/attachment_ids/{index}", "unknown_reference") for index in unknown]
+        raise DomainError("invalid_request", errors=errors)
+    return [document for document in supplied if document["attachment_id"] in {*wanted} - anyway]
 
 
 async def receive(session: AsyncSession, key: UUID, version: int) -> Stored:

@@ -53,4 +53,8 @@ WORKFLOW = Workflow(
     states=get_args(Status),
     steps=STEPS,
     by_itself={LAPSE: (frozenset({"waitlisted", "approved"}), "cancelled")},
+    notes=(
+        "`transfer` takes along the documents that the referral was submitted with. What `supply-documents` added "
+        "answers the former agency's request and stays behind, except the files named in `attachment_ids`.",
+    ),
 )

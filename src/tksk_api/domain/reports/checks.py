@@ -16,12 +16,19 @@ from tksk_api.domain.reports.schemas import CheckItem, ReportCheck
 
 Finding = tuple[str, int | None, str | None]  # code of the list, how often, and the list of the rows
 
+_HANDED_IN = ("submitted", "accepted")
+_OF_WORK = frozenset(
+    {"drafts_unconfirmed", "returned_work", "results_missing", "idle_days", "follow_ups_overdue", "obstacles_unwritten"}
+    | {"no_work", "work_left_out", "work_withdrawn"}
+)
 _LOGGED = text("""
 SELECT count(*) FILTER (WHERE a.status = 'draft') AS drafts, count(*) FILTER (WHERE a.status = 'returned') AS returned,
        count(*) FILTER (WHERE a.status IN ('submitted', 'accepted') AND a.superseded_by IS NULL AND a.result IS NULL)
            AS without_result,
        count(DISTINCT a.occurred_on) FILTER (WHERE a.status IN ('submitted', 'accepted') AND a.superseded_by IS NULL
-                                               AND extract(isodow FROM a.occurred_on) < 6) AS days
+                                               AND extract(isodow FROM a.occurred_on) < 6) AS days,
+       (SELECT count(*) FROM activities w
+         WHERE w.id = ANY (CAST(:said AS uuid[])) AND w.status = 'withdrawn' AND w.deleted_at IS NULL) AS withdrawn
   FROM activities a
  WHERE a.district_code = :district AND a.occurred_on BETWEEN :first AND :last AND a.deleted_at IS NULL
 """)
@@ -40,13 +47,9 @@ async def check(
     return ReportCheck(ready=all(item.severity != "blocking" for item in items), items=items)
 
 
-def without_rows(found: ReportCheck) -> ReportCheck:
-    """For whoever may not see the rows of work: how often, and no lists of them."""
-    items = [
-        item.model_copy(update={"filter": None}) if item.filter and item.filter.startswith("/v1/activities") else item
-        for item in found.items
-    ]
-    return found.model_copy(update={"items": items})
+def without_work(found: ReportCheck) -> ReportCheck:
+    """For whoever may not see the work log: nothing that was found in it."""
+    return found.model_copy(update={"items": [item for item in found.items if item.code not in _OF_WORK]})
 
 
 def _item(code: str, count: int | None, listed: str | None) -> CheckItem:
@@ -74,7 +77,7 @@ def _general(row: Report, today: date) -> Iterator[Finding]:
 
 def _since_submitted(row: Report, compiled: Compiled, content: ReportContent) -> Iterator[Finding]:
     """What a report that was handed in does not say: a correction of it, or its return, takes that in."""
-    if row.status not in ("submitted", "accepted"):
+    if row.status not in _HANDED_IN:
         return
     if content.children is None:
         late = len(set(compiled.activity_ids) - set(row.activity_ids))
@@ -103,7 +106,8 @@ def _of_recap(content: ReportContent) -> Iterator[Finding]:
 async def _of_district(session: AsyncSession, row: Report, content: ReportContent, today: date) -> Any:
     until = min(row.period_end, today)
     span = {"first": row.period_start, "last": until}
-    asked = {"district": row.region_code, **span}
+    said = row.activity_ids if row.status in _HANDED_IN else []
+    asked = {"district": row.region_code, "said": said, **span}
     logged = (await (await session.connection()).execute(_LOGGED, asked)).mappings().one()
     place = {
         "within": row.region_code,
@@ -117,15 +121,18 @@ async def _of_district(session: AsyncSession, row: Report, content: ReportConten
     days = [row.period_start + timedelta(days=n) for n in range((until - row.period_start).days + 1)]
     idle = sum(day.isoweekday() < 6 for day in days) - logged["days"]
     undecreed = sum(officer.decree_number is None for officer in content.identity.officers)
-    overdue = content.follow_ups.overdue
+    overdue = content.follow_ups.overdue.count
+    before = (today - timedelta(days=1)).isoformat()
+    withdrawn = f"/v1/activities?{urlencode({'report': str(row.id), 'status': 'withdrawn'})}"
     everything: list[tuple[str, int, str | None]] = [
+        ("work_withdrawn", logged["withdrawn"], withdrawn),
         ("drafts_unconfirmed", logged["drafts"], rows(status="draft")),
         ("returned_work", logged["returned"], rows(status="returned")),
         ("results_missing", logged["without_result"], rows(counted="true", has_result="false")),
         ("idle_days", idle, None),
         ("decree_missing", undecreed, None),
         ("district_vacant", content.identity.days_vacant, None),
-        ("follow_ups_overdue", overdue.count, overdue.filter),
+        ("follow_ups_overdue", overdue, rows(counted="true", follow_up="pending", follow_up_due_until=before)),
         ("obstacles_unwritten", len(content.obstacles) if row.obstacles is None else 0, None),
     ]
     for finding in everything:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlalchemy import text
@@ -17,6 +17,7 @@ from tksk_api.domain.reports.content import (
     Attachment,
     FollowUp,
     FollowUps,
+    FollowUpState,
     FunctionRow,
     Headcount,
     Identity,
@@ -30,7 +31,7 @@ from tksk_api.domain.reports.content import (
     VisitRow,
     Work,
 )
-from tksk_api.domain.reports.numbers import Numbers, key
+from tksk_api.domain.reports.numbers import Numbers, follow_up_key, key, partner_key
 
 _PEOPLE = ", ".join(
     f"coalesce(sum((m.headcount ->> '{name}')::integer), 0)::integer AS {name}" for name in Headcount.model_fields
@@ -55,7 +56,7 @@ _SECTIONS: Mapping[str, str] = {
          WHERE v.district_code = :district AND v.status = 'completed' AND v.visited_on BETWEEN :first AND :last
          GROUP BY 1 ORDER BY 1""",
     "partners": """
-        SELECT p.type, count(DISTINCT p.id) AS partners, count(DISTINCT m.id) AS activities
+        SELECT p.type, array_agg(DISTINCT p.id) AS partners, array_agg(DISTINCT m.id) AS activities
           FROM mine m JOIN partners p ON p.id = ANY (m.partner_ids) GROUP BY 1 ORDER BY 1""",
     "obstacles": """
         SELECT m.id AS activity_id, m.occurred_on, m.title, m.obstacle AS note FROM mine m
@@ -144,6 +145,7 @@ async def compile_district(  # noqa: PLR0917 - of which district, when, by which
         "only_frozen": only_frozen,
     }
     found: Mapping[str, Any] = (await (await session.connection()).execute(_COMPILE, asked)).scalar_one()
+    follow_ups = _follow_ups(found["follow_ups"], today, numbers)
     sections = {
         "identity": _identity(found, first, min(last, today)),
         "work": _work(found, numbers),
@@ -161,20 +163,32 @@ async def compile_district(  # noqa: PLR0917 - of which district, when, by which
         "visits": tuple(
             VisitRow(outcome=r["outcome"], visits=numbers.visits(len(r["ids"]), r["outcome"])) for r in found["visits"]
         ),
-        "partners": partner_rows(found["partners"], numbers),
+        "partners": tuple(
+            PartnerRow(
+                type=r["type"],
+                partners=numbers.partners(len(r["partners"]), r["type"]),
+                activities=numbers.with_partner(len(r["activities"]), r["type"]),
+            )
+            for r in found["partners"]
+        ),
         "obstacles": tuple(Obstacle.model_validate(row) for row in found["obstacles"]),
-        "follow_ups": _follow_ups(found["follow_ups"], today, numbers),
+        "follow_ups": follow_ups,
         "attachments": tuple(Attachment.model_validate(row) for row in found["attachments"]),
         "children": None,
     }
     officers = [UUID(row["user_id"]) for row in (*found["assignments"], *found["others"])]
     work = [UUID(activity) for activity in found["activity_ids"]]
-    return Compiled(sections, list(dict.fromkeys(officers)), work, [], [district], _rows(found))
+    return Compiled(sections, list(dict.fromkeys(officers)), work, [], [district], _rows(found, follow_ups))
 
 
-def _rows(found: Mapping[str, Any]) -> Mapping[str, Mapping[str, list[str]]]:
-    """The rows behind every number that is not of activities, under the keys that Numbers asks for them by."""
+def _rows(found: Mapping[str, Any], follow_ups: FollowUps) -> Mapping[str, Mapping[str, list[str]]]:
+    """The rows behind every number of what may change, under the keys that Numbers asks for them by."""
+    left: dict[str, list[str]] = {}
+    for item in follow_ups.items:
+        left.setdefault(follow_up_key(item.state), []).append(str(item.activity_id))
     return {
+        "activities": {**left, **{partner_key(r["type"]): r["activities"] for r in found["partners"]}},
+        "partners": {r["type"]: r["partners"] for r in found["partners"]},
         "ppks_assessments": {key(r["category"], r["event"], r["sex"]): r["ids"] for r in found["ppks"]},
         "sktm_applications": {key(r["key"], r["state"]): r["ids"] for r in found["sktm"]},
         "referrals": {key(r["key"], r["state"]): r["ids"] for r in found["referrals"]},
@@ -257,36 +271,11 @@ def _ppks(rows: list[Mapping[str, Any]], numbers: Numbers) -> tuple[PpksRow, ...
     )
 
 
-def partner_rows(rows: list[Mapping[str, Any]], numbers: Numbers) -> tuple[PartnerRow, ...]:
-    """Of rows with type, partners and activities."""
-    return tuple(
-        PartnerRow(
-            type=row["type"],
-            partners=numbers.partners(row["partners"], row["type"]),
-            activities=numbers.activities(row["activities"], partner_type=row["type"]),
-        )
-        for row in rows
-    )
-
-
 def _follow_ups(rows: list[Mapping[str, Any]], today: date, numbers: Numbers) -> FollowUps:
-    def state(row: Mapping[str, Any]) -> str:
+    def state(row: Mapping[str, Any]) -> FollowUpState:
         return "done" if row["is_done"] else "overdue" if row["due_on"] < today.isoformat() else "open"
 
     items = [{name: value for name, value in row.items() if name != "is_done"} | {"state": state(row)} for row in rows]
     counts = Counter(item["state"] for item in items)
-    return follow_up_counts(counts, today, numbers, tuple(FollowUp.model_validate(item) for item in items))
-
-
-def follow_up_counts(
-    counts: Mapping[str, int], today: date, numbers: Numbers, items: tuple[FollowUp, ...] = ()
-) -> FollowUps:
-    """Follow-ups as they stand today; `counts` by open, done and overdue."""
-    before = (today - timedelta(days=1)).isoformat()
-    still_open, done, overdue = (counts.get(name, 0) for name in ("open", "done", "overdue"))
-    return FollowUps(
-        open=numbers.activities(still_open, follow_up="pending", follow_up_due_from=today.isoformat()),
-        done=numbers.activities(done, follow_up="done"),
-        overdue=numbers.activities(overdue, follow_up="pending", follow_up_due_until=before),
-        items=items,
-    )
+    told = {name: numbers.follow_up(counts[name], name) for name in get_args(FollowUpState)}
+    return FollowUps(**told, items=tuple(FollowUp.model_validate(item) for item in items))

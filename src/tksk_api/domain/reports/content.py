@@ -18,6 +18,7 @@ FORMAT = 1
 PeriodType = Literal["month", "quarter", "semester", "year"]
 Level = Literal["district", "regency", "province", "nation"]
 OfficerKind = Literal["holder", "acting", "unassigned"]
+FollowUpState = Literal["open", "done", "overdue"]
 ChildState = Literal["accepted", "submitted", "returned", "draft", "missing", "vacant"]
 
 SENSITIVE = "sensitive"
@@ -33,7 +34,8 @@ class Section(BaseModel):
 class Number(Section):
     """A count of rows, and the list that shows exactly those, as path and query; null for whoever may not open it.
 
-    In a recap the rows are those of the accepted reports it was built from.
+    In a recap the rows are those of the accepted reports it was built from. A row that was erased since, or whose
+    person moved out of the reader's area, is still counted and no longer listed.
     """
 
     count: int
@@ -177,7 +179,7 @@ class VisitRow(Section):
 
 
 class PartnerRow(Section):
-    """Social partners of one PSKS type: how many took part (each once), and in how many activities."""
+    """Social partners of one PSKS type, as it was then: how many took part (each once), and in how many activities."""
 
     type: str
     partners: Number
@@ -201,11 +203,11 @@ class FollowUp(Section):
     title: str | None
     note: str | None
     due_on: date
-    state: Literal["open", "done", "overdue"]
+    state: FollowUpState
 
 
 class FollowUps(Section):
-    """Follow-ups of the period's activities as they stood when it was compiled."""
+    """What the period's activities left to do, as it stood when it was compiled; of a recap, as those below say."""
 
     open: Number
     done: Number

@@ -1,20 +1,30 @@
 """Every number of a report with the list that shows its rows.
 
-The lists take `report`, the id of a report or of one of its revisions, which stands for the very rows. Of activities
-one asks for some of them by their own filters; of everything else by the key they were counted under (`counted_as`),
-for what a row says of itself may change. domain/reported.py says what each of them then shows.
+The lists take `report`, the id of a report or of one of its revisions, which stands for the very rows. What a held
+activity says of itself stays, so one asks for some of them by their own filters; for whatever may change, by the key
+that rows were counted under (`counted_as`). domain/reported.py says what each of them then shows.
 """
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
-from tksk_api.domain.reports.content import BySex, Number
+from tksk_api.domain.reports.content import BySex, FollowUpState, Number
 
 
 def key(*parts: str) -> str:
     """What rows are counted under."""
     return ".".join(parts)
+
+
+def follow_up_key(state: FollowUpState) -> str:
+    """Activities with a follow-up: done by later work, or not yet, by the day it was due."""
+    return key("follow_up", state)
+
+
+def partner_key(psks_type: str) -> str:
+    """Activities in which partners of a type took part."""
+    return key("partner", psks_type)
 
 
 @dataclass(frozen=True)
@@ -24,8 +34,16 @@ class Numbers:
     of: UUID
 
     def activities(self, count: int, **filters: str) -> Number:
-        """Activities, by pillar, function, kind, type of partner, obstacle or follow-up."""
+        """Activities, by pillar, function and kind."""
         return self._number(count, "activities", **filters)
+
+    def follow_up(self, count: int, state: FollowUpState) -> Number:
+        """Activities by what became of their follow-up."""
+        return self._number(count, "activities", counted_as=follow_up_key(state))
+
+    def with_partner(self, count: int, psks_type: str) -> Number:
+        """Activities with partners of a type."""
+        return self._number(count, "activities", counted_as=partner_key(psks_type))
 
     def by_sex(self, category: str, event: str, male: int, female: int, groups: int) -> BySex:
         """Assessments of one category that something happened to: new, served, referred or closed."""
@@ -49,7 +67,7 @@ class Numbers:
 
     def partners(self, count: int, psks_type: str) -> Number:
         """Partners of a type that took part."""
-        return self._number(count, "partners", type=psks_type)
+        return self._number(count, "partners", counted_as=psks_type)
 
     def _number(self, count: int, collection: str, **filters: str) -> Number:
         return Number(count=count, filter=f"/v1/{collection}?{urlencode({'report': str(self.of), **filters})}")

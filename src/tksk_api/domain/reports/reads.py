@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     ColumnElement,
     Date,
@@ -30,7 +31,7 @@ from tksk_api.domain.history.reads import transitions_of
 from tksk_api.domain.regions.dataset import VALID_FROM
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import inside
-from tksk_api.domain.reported import counts
+from tksk_api.domain.reported import moved_on
 from tksk_api.domain.reports.models import Report, ReportRevision
 from tksk_api.domain.reports.schemas import MissingRead, ReportDetail, ReportRead, RevisionDetail, RevisionRead
 from tksk_api.domain.users.models import User
@@ -74,14 +75,11 @@ REPORTS = Resource(
     },
     sorts={"-created_at": NEWEST_FIRST, "-period_start": Sort(("period_start",))},
 )
-# What came in, or was corrected, since a report was handed in; of a recap, what was accepted below it since. The table
-# by its whole name, for the report just made goes by that name too.
+# What came in, was corrected or withdrawn since a report was handed in; of a recap, what was accepted below it since.
+# The table by its whole name, for the report just made goes by that name too.
 _OUTDATED = literal_column(
     f"""(reports.status IN ('submitted', 'accepted') AND CASE
-        WHEN reports.level = 'district' THEN EXISTS (
-            SELECT 1 FROM activities a
-             WHERE a.district_code = reports.region_code AND a.id <> ALL (reports.activity_ids)
-               AND a.occurred_on BETWEEN reports.period_start AND reports.period_end AND {counts("a")})
+        WHEN reports.level = 'district' THEN {moved_on("reports")}
         ELSE EXISTS (
             SELECT 1
               FROM jsonb_to_recordset(reports.content #> '{{children,rows}}') c (region_code text, revision integer)
@@ -91,9 +89,21 @@ _OUTDATED = literal_column(
         END)""",
     Boolean(),
 )
+# Whom the words of a report are about: those linked to the work whose obstacle or follow-up it tells.
+_SAID = "CAST(r.content AS jsonb)"
+_NAMED = literal_column(
+    f"""ARRAY(SELECT DISTINCT p.id
+          FROM jsonb_array_elements(({_SAID} -> 'obstacles') || ({_SAID} #> '{{follow_ups,items}}')) AS t (entry)
+          JOIN activities a ON a.id = CAST(t.entry ->> 'activity_id' AS uuid)
+         CROSS JOIN unnest(a.beneficiary_ids) AS p (id))""",
+    ARRAY(Uuid),
+)
 _NOTHING_WITHHELD = {"withheld": literal_column("'[]'::json", JSON())}
 REPORT = Resource(
-    schema=ReportDetail, table=TABLE, columns=_PLACE | _OFFICERS | _NOTHING_WITHHELD | {"outdated": _OUTDATED}
+    schema=ReportDetail,
+    table=TABLE,
+    columns=_PLACE | _OFFICERS | _NOTHING_WITHHELD | {"outdated": _OUTDATED},
+    named=_NAMED,
 )
 TRANSITIONS = transitions_of(TABLE)
 
@@ -116,6 +126,7 @@ REVISION = Resource(
     table=SNAPSHOTS,
     columns={**_REVISION, **_NOTHING_WITHHELD, "content": cast(SNAPSHOTS.c.content, JSON)},
     where=(SNAPSHOTS.c.report_id == bindparam("report", type_=Uuid()),),
+    named=_NAMED,
     key="number",
 )
 

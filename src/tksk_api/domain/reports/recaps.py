@@ -1,8 +1,8 @@
 """Recaps of a regency, a province or the nation: sums over the accepted reports just below, which name who is missing.
 
 A recap reads the accepted snapshots, of a regency its districts', above it the recaps', so that a nation costs no more
-than a large regency. Only what does not add up is counted anew over the rows: partners, who may take part in two
-districts, and follow-ups, which change by the day.
+than a large regency. Only partners do not add up, for they may take part in two districts: they are counted among those
+that the districts' reports counted.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.regions.service import valid_within
-from tksk_api.domain.reported import followed_up
 from tksk_api.domain.reports import rules
-from tksk_api.domain.reports.compiling import Compiled, follow_up_counts, partner_rows
+from tksk_api.domain.reports.compiling import Compiled
 from tksk_api.domain.reports.content import Child, Identity, Level, PeriodType, ReportContent
 from tksk_api.domain.reports.numbers import Numbers
 
@@ -38,21 +37,12 @@ SELECT g.code, g.name, r.id AS report_id, r.status, r.is_late, v.id AS revision_
  WHERE g.level = :level AND {valid_within("g", *_SPAN)} AND g.parent_code IS NOT DISTINCT FROM :region
  ORDER BY g.code
 """)
-_ANEW = text(f"""
-WITH mine AS MATERIALIZED (
-    SELECT a.id, a.revises_id, a.partner_ids, a.follow_up FROM activities a
-     WHERE a.id IN (SELECT unnest(v.activity_ids) FROM report_revisions v WHERE v.id = ANY (:sources))
-), promised AS (
-    SELECT (m.follow_up ->> 'due_on')::date AS due_on,
-           {followed_up("m")} AS is_done
-      FROM mine m WHERE m.follow_up IS NOT NULL
-)
-SELECT (SELECT coalesce(json_agg(x), '[]') FROM (
-            SELECT p.type, count(DISTINCT p.id) AS partners, count(DISTINCT m.id) AS activities
-              FROM mine m JOIN partners p ON p.id = ANY (m.partner_ids) GROUP BY 1 ORDER BY 1) x) AS partners,
-       (SELECT count(*) FROM promised f WHERE NOT f.is_done AND f.due_on >= :today) AS open,
-       (SELECT count(*) FROM promised f WHERE f.is_done) AS done,
-       (SELECT count(*) FROM promised f WHERE NOT f.is_done AND f.due_on < :today) AS overdue
+_PARTNERS = text("""
+SELECT t.type, count(DISTINCT p.id) AS partners
+  FROM report_revisions v
+ CROSS JOIN jsonb_each(v.counted -> 'partners') AS t (type, ids)
+ CROSS JOIN jsonb_array_elements_text(t.ids) AS p (id)
+ WHERE v.id = ANY (:sources) GROUP BY 1
 """)
 _NOBODY = Identity(officers=(), days_held=0, days_acting=0, days_vacant=0, is_vacant=False, is_shared=False)
 
@@ -64,7 +54,6 @@ async def compile_recap(  # noqa: PLR0917
     period_type: PeriodType,
     first: date,
     last: date,
-    today: date,
     numbers: Numbers,
 ) -> Compiled:
     """The accepted reports just below, summed up. A report that is being corrected counts as it was accepted."""
@@ -76,7 +65,8 @@ async def compile_recap(  # noqa: PLR0917
     by_code = {row["code"]: content for row, content in zip(found, below, strict=True)}
     is_regency = level == "regency"
     sources = [key for row in found for key in ([row["revision_id"]] if is_regency else row["source_ids"])]
-    anew = dict((await connection.execute(_ANEW, {"sources": sources, "today": today})).mappings().one())
+    took_part = await connection.execute(_PARTNERS, {"sources": sources})
+    partners = {row.type: row.partners for row in took_part}
     sections = {
         "identity": _NOBODY,
         "work": rules.work(below, numbers),
@@ -84,9 +74,9 @@ async def compile_recap(  # noqa: PLR0917
         "sktm": rules.sktm(below, numbers),
         "referrals": rules.referrals(below, numbers),
         "visits": rules.visits(below, numbers),
-        "partners": partner_rows(anew["partners"], numbers),
+        "partners": rules.partners(below, partners, numbers),
         "obstacles": (),
-        "follow_ups": follow_up_counts(anew, today, numbers),
+        "follow_ups": rules.follow_ups(below, numbers),
         "attachments": (),
         "children": rules.children(
             [_child(row, by_code.get(row["code"])) for row in rows], below, sum(row["districts"] for row in rows)

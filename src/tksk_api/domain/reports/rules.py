@@ -1,18 +1,21 @@
 """Periods, days covered, and sums of reports, as pure functions."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from tksk_api.domain.reports.content import (
     BySex,
     Child,
     Children,
+    FollowUps,
+    FollowUpState,
     FunctionRow,
     Headcount,
     KindRow,
     Level,
     Number,
+    PartnerRow,
     PeriodType,
     PpksRow,
     ReferralRow,
@@ -169,6 +172,30 @@ def visits(reports: Sequence[ReportContent], numbers: Numbers) -> tuple[VisitRow
     grouped = _grouped((row for r in reports for row in r.visits), lambda row: (row.outcome,))
     return tuple(
         VisitRow(outcome=outcome, visits=numbers.visits(_sum(rows, "visits"), outcome)) for (outcome,), rows in grouped
+    )
+
+
+def partners(
+    reports: Sequence[ReportContent], took_part: Mapping[str, int], numbers: Numbers
+) -> tuple[PartnerRow, ...]:
+    """Work with partners of all reports; `took_part` says by type how many partners there were, each once."""
+    grouped = _grouped((row for r in reports for row in r.partners), lambda row: (row.type,))
+    return tuple(
+        PartnerRow(
+            type=name,
+            partners=numbers.partners(took_part[name], name),
+            activities=numbers.with_partner(_sum(rows, "activities"), name),
+        )
+        for (name,), rows in grouped
+    )
+
+
+def follow_ups(reports: Sequence[ReportContent], numbers: Numbers) -> FollowUps:
+    """The follow-ups of all reports as each of them says they stood."""
+    said = [report.follow_ups for report in reports]
+    return FollowUps(
+        **{name: numbers.follow_up(_sum(said, name), name) for name in get_args(FollowUpState)},
+        items=(),
     )
 
 

@@ -19,7 +19,7 @@ Place = Annotated[
 ]
 Withheld = Annotated[
     list[str],
-    Field(description="Sections left empty, for the caller may not see what they are about; mostly none"),
+    Field(description="Sections left empty, with counts of 0: the caller may not see what they are about; mostly none"),
 ]
 SectionCode = Annotated[Code, Field(description="Code of the list report_sections", examples=["work"])]
 
@@ -63,6 +63,46 @@ class ReportMany(Body):
     region_code: RegionCode
     period_type: Period
     period_start: Start
+
+
+class ReportRender(Body):
+    """Every report of a regency or province and of what lies in it, of one period."""
+
+    region_code: RegionCode
+    period_type: Period
+    period_start: Start
+    formats: Annotated[
+        frozenset[Literal["pdf", "xlsx"]], Field(min_length=1, description="One document of each report in each")
+    ] = frozenset({"pdf"})
+
+
+class RenderedRead(Read):
+    """One document: where it is to be had, and what the file is.
+
+    `revision` is null of a draft, which says on each page that it is one. `error` names the problem where it could not
+    be printed; then there is nothing at `url` either.
+    """
+
+    report_id: UUID
+    region_code: str
+    status: Status
+    revision: int | None
+    format: Literal["pdf", "xlsx"]
+    url: str
+    etag: str | None
+    bytes: int | None
+    sha256: str | None
+    error: str | None
+
+
+class RenderedMany(Read):
+    """Result of the job of `render_reports`, in the order of the regions' codes."""
+
+    kind: Literal["render_reports"]
+    region_code: str
+    period_type: PeriodType
+    period_start: date
+    documents: list[RenderedRead]
 
 
 class RemarkRead(Read):

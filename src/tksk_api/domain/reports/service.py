@@ -26,13 +26,14 @@ from tksk_api.domain.reports.compiling import Compiled, compile_district
 from tksk_api.domain.reports.content import Level, Narrative, Period, PeriodType, Place, ReportContent, Signed, Standing
 from tksk_api.domain.reports.models import Report, ReportRevision
 from tksk_api.domain.reports.numbers import Numbers
-from tksk_api.domain.reports.reads import REPORT, SNAPSHOTS, TABLE
+from tksk_api.domain.reports.reads import REPORT, REPORTS, SNAPSHOTS, TABLE
 from tksk_api.domain.reports.recaps import compile_recap
 from tksk_api.domain.reports.rules import check_period, first_day, level_of
 from tksk_api.domain.reports.schemas import (
     ReportCheck,
     ReportCreate,
     ReportMany,
+    ReportRender,
     ReportReturn,
     ReportRevise,
     ReportUpdate,
@@ -43,7 +44,7 @@ from tksk_api.domain.users.service import own_account
 from tksk_api.errors import DomainError, invalid, not_found
 from tksk_api.security.permissions import Permission, Role
 
-COMPILE_MANY = "compile_reports"
+COMPILE_MANY, RENDER_MANY = "compile_reports", "render_reports"
 _TOKEN_BYTES = 16
 _VERIFY = "SELECT * FROM app.verify_report($1)"
 _HELD = text("""
@@ -139,7 +140,7 @@ async def check(session: AsyncSession, key: UUID) -> ReportCheck:
     row = await load(session, Report, key)
     compiled, content = await _counted(session, row, row.id)
     found = await checks.check(session, row, compiled, content, local_today(row.timezone))
-    return found if holds(session, Permission.ACTIVITY_READ) else checks.without_rows(found)
+    return found if holds(session, Permission.ACTIVITY_READ) else checks.without_work(found)
 
 
 async def submit(session: AsyncSession, report_id: UUID, version: int) -> Stored:
@@ -293,12 +294,21 @@ async def start_many(session: AsyncSession, body: ReportMany) -> Stored:
 
     Raises not_found for a region outside, invalid_request (region_level, unknown_region, not_period_start, in_future).
     """
+    return await _enqueue(session, COMPILE_MANY, body)
+
+
+async def start_rendering(session: AsyncSession, body: ReportRender) -> Stored:
+    """Ask for the documents of every report of a regency or province and of what lies in it. Raises as `start_many`."""
+    return await _enqueue(session, RENDER_MANY, body, formats=sorted(body.formats))
+
+
+async def _enqueue(session: AsyncSession, kind: str, body: ReportMany | ReportRender, **more: Any) -> Stored:
     if level_of(body.region_code) not in ("regency", "province"):
         raise invalid("/region_code", "region_level", level="regency / province")
     region = await require_region(session, body.region_code, "/region_code")
     check_period(body.period_type, body.period_start, local_today(region.timezone))
-    parameters = {"period_type": body.period_type, "period_start": body.period_start.isoformat()}
-    return await enqueue(session, COMPILE_MANY, body.region_code, parameters)
+    parameters = {"period_type": body.period_type, "period_start": body.period_start.isoformat(), **more}
+    return await enqueue(session, kind, body.region_code, parameters)
 
 
 def asked_start(period_type: PeriodType, start: date | None) -> date:
@@ -315,7 +325,7 @@ def asked_start(period_type: PeriodType, start: date | None) -> date:
 
 async def require_visible(reader: Reader, key: UUID) -> None:
     """Raises not_found when the report is not the caller's to see."""
-    await reader.one(REPORT, key)
+    await reader.one(REPORTS, key)
 
 
 async def find_public(reader: Reader, token: str) -> ReportVerification:
@@ -386,7 +396,7 @@ async def _counted(
         place = row.region_code or ""
         compiled = await compile_district(session, place, first, last, today, numbers, only_frozen=only_frozen)
     else:
-        compiled = await compile_recap(session, row.region_code, level, period_type, first, last, today, numbers)
+        compiled = await compile_recap(session, row.region_code, level, period_type, first, last, numbers)
     content = ReportContent(
         period=Period(type=period_type, first=first, last=last, timezone=row.timezone),
         region=await _place(session, row.region_code, level),

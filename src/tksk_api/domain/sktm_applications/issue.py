@@ -5,6 +5,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +30,7 @@ from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignat
 from tksk_api.domain.sktm_applications.people import hold_people, unchanged_people
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import Refusal
-from tksk_api.domain.sktm_applications.service import check_reason, policy_of, refuse_repeated
+from tksk_api.domain.sktm_applications.service import check_reason, check_replaced, policy_of, refuse_repeated
 from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.domain.sktm_letters import service as letters
 from tksk_api.domain.sktm_letters.content import Dependant, EnglishWords, LetterContent, Letterhead, Person, Signer
@@ -52,6 +54,8 @@ RenderCopy = Callable[[LetterContent, bytes | None, datetime], bytes]
 _TITLES = {"kelurahan": "Lurah", "desa": "Kepala Desa", "desa_adat": "Kepala Desa Adat", "kecamatan": "Camat"}
 _HOUR_SECONDS = 3600
 _TOKEN_BYTES = 24  # 192 random bits in the verification address
+# A seal may be somebody else's service: threads that wait for it are not those that the rest of the server works by.
+_SEALERS = ThreadPoolExecutor(64, "sealer")
 
 
 async def sign(
@@ -68,8 +72,9 @@ async def sign(
 
     `render` turns the content into a PDF, a letter key signs what its QR code says. Raises transition_refused,
     separation_of_duties (whoever had a hand in it), facts_changed (a person is not what was checked any more),
-    not_signatory (another's turn), duplicate_application (such a letter is in force by now), stale_version,
-    seal_unavailable (the policy says `sealed`, and `sealing` cannot).
+    not_signatory (another's turn), duplicate_application (such a letter is in force by now), invalid_request (the one
+    to replace is not, nothing_to_replace), stale_version, seal_unavailable (the policy says `sealed`, and `sealing`
+    cannot).
     """
     await hold_people(session, key)
     row = await load(session, SktmApplication, key, version, lock=True)
@@ -86,6 +91,7 @@ async def sign(
     expected = policy.signatories[len(before)]
     if principal.role != expected:
         raise DomainError("not_signatory", expected=expected)
+    await check_replaced(session, row, row.region_code)
     await refuse_repeated(session, row, row.id)
     regions = await chain(session, row.region_code or "")
     account = await own_account(session)
@@ -228,7 +234,10 @@ async def _issue(
         english=_english(row, people, finding_en, use_en) if _has_english(row, policy) else None,
     )
     content = replace(content, offline_code=_offline_code(content, row, village, token, letter_key))
-    pdf, seal = await asyncio.to_thread(_printed, render, content, logo, sealer)
+    pdf, seal = await asyncio.to_thread(render, content, logo), None
+    if sealer is not None:
+        sealed = asyncio.get_running_loop().run_in_executor(_SEALERS, copy_context().run, _sealed, sealer, content, pdf)
+        pdf, seal = await sealed
     letter_id = new_id()
     if row.replaces_id is not None and policy.signature != "wet":  # then the earlier one holds until the scan is there
         await letters.supersede(session, row.replaces_id)
@@ -260,13 +269,8 @@ async def _issue(
     )
 
 
-def _printed(
-    render: Render, content: LetterContent, logo: bytes | None, sealer: Sealer | None
-) -> tuple[bytes, dict[str, Any] | None]:
-    """The finished file, and what its seal says of itself where it has one."""
-    pdf = render(content, logo)
-    if sealer is None:
-        return pdf, None
+def _sealed(sealer: Sealer, content: LetterContent, pdf: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The finished file, and what its seal says of itself."""
     names = [signer.full_name for signer in content.signers]
     at = max(signer.signed_at for signer in content.signers)
     sealed = sealer.seal(pdf, reason=f"SKTM Nomor {content.number}", signers=names, at=at)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, and_, case, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Date, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
 
 from tksk_api.database.reads import Resource
@@ -16,6 +16,7 @@ from tksk_api.domain.regions.service import drafted_from, drafted_until, inside
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
 from tksk_api.domain.sktm_applications.schemas import SktmApplicationRead
 from tksk_api.domain.sktm_letters.models import LetterLookUps, SktmLetter
+from tksk_api.domain.sktm_letters.service import letter_status
 
 TABLE = table_of(SktmApplication)
 _PEOPLE = table_of(Beneficiary)
@@ -44,10 +45,7 @@ def _letter() -> ColumnElement[Any]:
         sha256=func.encode(_LETTERS.c.sha256, literal_column("'hex'")),
         is_expired=today > _LETTERS.c.valid_until,
         **{name: _LETTERS.c[name] for name in ("revoked_at", "superseded_at", "signature", "seal")},
-        status=func.app.letter_status(
-            *(_LETTERS.c[name] for name in ("revoked_at", "superseded_at", "issued_on", "valid_until", "timezone")),
-            and_(_LETTERS.c.signature == literal_column("'wet'"), _LETTERS.c.scan_received_at.is_(None)),
-        ),
+        status=letter_status(_LETTERS.c),
         scan=_scan(),
         verifications=_verifications(),
         presentations=_presented(),

@@ -15,8 +15,10 @@ from tksk_api.domain.attachments.models import Attachment
 from tksk_api.domain.attachments.service import check_attachment
 from tksk_api.domain.records import load, save
 from tksk_api.domain.sktm_applications.models import SktmApplication, SktmSignature
+from tksk_api.domain.sktm_applications.people import hold_people, unchanged_people
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_applications.schemas import SignedScan
+from tksk_api.domain.sktm_applications.service import check_replaced
 from tksk_api.domain.sktm_applications.workflow import WORKFLOW
 from tksk_api.domain.sktm_letters import service as letters
 from tksk_api.domain.users.service import own_account
@@ -24,20 +26,34 @@ from tksk_api.errors import DomainError, invalid
 
 KIND = "signed_letter"
 Open = Callable[[Attachment], Awaitable[bytes]]
+# The pictures in a PDF that a scanner made. Raises invalid_request for one that none made.
+Pictures = Callable[[bytes], Awaitable[list[bytes]]]
 # The addresses in the QR codes of a picture; None where nobody can look. Slow: called in a thread.
 ReadCodes = Callable[[bytes], list[str] | None]
 
 
 async def receive(
-    session: AsyncSession, key: UUID, version: int, body: SignedScan, *, content_of: Open, read_codes: ReadCodes
+    session: AsyncSession,
+    key: UUID,
+    version: int,
+    body: SignedScan,
+    *,
+    content_of: Open,
+    pictures_in: Pictures,
+    read_codes: ReadCodes,
 ) -> Stored:
     """Put the scan in: the letter is valid from now on, and one that it replaces no longer.
 
     A later scan takes the place of the one before, which stays on record as a step of the application and cannot be
-    deleted. Whoever signed does not also vouch for the paper, and the file that we made ourselves, which nobody signed,
-    is no scan of it. Raises invalid_request (unknown_reference, signed_letter_expected, scan_is_the_letter),
-    scan_not_expected, separation_of_duties, transition_refused, stale_version.
+    deleted. Whoever signed does not also vouch for the paper, and a file that we made ourselves, which nobody signed,
+    is no scan of it. With the first scan the letter comes to be worth something, so it is asked what a signature asks:
+    whether people are what was checked, and whether what it replaces is still there.
+
+    Raises invalid_request (unknown_reference, signed_letter_expected, scan_is_the_letter, file_damaged,
+    qr_of_another_letter, nothing_to_replace), scan_not_expected, separation_of_duties, facts_changed,
+    beneficiary_deceased, transition_refused, stale_version.
     """
+    await hold_people(session, key)
     row = await load(session, SktmApplication, key, version, lock=True)
     WORKFLOW.check("signed-scan", row.status)
     letter = await letters.letter_of(session, row.id)
@@ -48,29 +64,40 @@ async def receive(
     scan = await check_attachment(session, body.attachment_id, row.beneficiary_id, "/attachment_id")
     if scan.kind != KIND or scan.beneficiary_id != row.beneficiary_id:
         raise invalid("/attachment_id", "signed_letter_expected")
+    is_first = letter.scan_received_at is None
+    if is_first:
+        await unchanged_people(session, row)
+        await check_replaced(session, row, row.region_code)
     content = await content_of(scan)
-    found = None
-    if scan.media_type.startswith("image/"):
-        found = await asyncio.to_thread(read_codes, content)
-    elif letter.token.encode() in content:  # a link in letter and copy; on paper it is in the picture of the code only
-        raise invalid("/attachment_id", "scan_is_the_letter")
-    warnings = _warnings(found, letter.verification_url)
+    pictures = [content] if scan.media_type.startswith("image/") else await pictures_in(content)
+    warnings = _warnings(await asyncio.to_thread(_codes, pictures, read_codes), letter.verification_url)
     details = {"attachment_id": str(scan.id), "warnings": warnings}
     WORKFLOW.take(session, row, "signed-scan", (await own_account(session)).full_name, details=details)
-    if letter.scan_received_at is None and row.replaces_id is not None:
+    if is_first and row.replaces_id is not None:
         await letters.supersede(session, row.replaces_id)
     letter.scan_attachment_id, letter.scan_warnings = scan.id, warnings
     letter.scan_received_at = datetime.now(UTC)
     return await save(session, SKTM_APPLICATIONS, row)
 
 
+def _codes(pictures: list[bytes], read_codes: ReadCodes) -> list[str] | None:
+    """What the codes in the pictures say; None where nobody could look at one."""
+    seen = [codes for picture in pictures if (codes := read_codes(picture)) is not None]
+    return [code for codes in seen for code in codes] if seen else None
+
+
 def _warnings(found: list[str] | None, address: str) -> list[str]:
-    """Advice only: a stamp over the code, or a photo at night, is no reason to send anybody home."""
+    """A stamp over the code, or a photo at night, is no reason to send anybody home. The paper of another letter is.
+
+    Raises invalid_request (qr_of_another_letter).
+    """
     if found is None:
         return ["qr_not_checked"]
     if not found:
         return ["qr_unreadable"]
-    return [] if any(code.partition("#")[0] == address for code in found) else ["qr_of_another_letter"]
+    if all(code.partition("#")[0] != address for code in found):
+        raise invalid("/attachment_id", "qr_of_another_letter")
+    return []
 
 
 async def _has_signed(session: AsyncSession, application_id: UUID) -> bool:

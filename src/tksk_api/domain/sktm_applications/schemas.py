@@ -233,12 +233,12 @@ class SealRead(Read):
 
 
 class ScanRead(Read):
-    """The scan of the letter as signed by hand. `warnings` are hints from its QR code: `qr_unreadable`,
-    `qr_of_another_letter`, and `qr_not_checked` of a PDF, which somebody has to look at."""
+    """The scan of the letter as signed by hand. `warnings` are hints about its QR code, where somebody has to look at
+    the paper: `qr_unreadable`, and `qr_not_checked` where no picture of it could be read."""
 
     attachment_id: UUID
     received_at: datetime
-    warnings: list[Literal["qr_unreadable", "qr_of_another_letter", "qr_not_checked"]]
+    warnings: list[Literal["qr_unreadable", "qr_not_checked"]]
 
 
 class LetterRead(Read):

@@ -31,7 +31,7 @@ from tksk_api.domain.sktm_applications.schemas import (
 )
 from tksk_api.domain.sktm_applications.workflow import EDITABLE, WORKFLOW
 from tksk_api.domain.sktm_letters.models import SktmLetter
-from tksk_api.domain.sktm_letters.service import awaits_scan, letter_of
+from tksk_api.domain.sktm_letters.service import status_of
 from tksk_api.domain.sktm_policies.rules import Policy
 from tksk_api.domain.sktm_policies.service import policy_for
 from tksk_api.domain.users.service import own_account
@@ -48,7 +48,7 @@ async def create(session: AsyncSession, body: SktmApplicationCreate) -> Stored:
     person = await load_reference(session, Beneficiary, body.beneficiary_id, "/beneficiary_id")
     refuse_deceased(person)
     await check_dependants(session, body.dependants, body.beneficiary_id, person.region_code)
-    await _check_replaced(session, body, person.region_code)
+    await check_replaced(session, body, person.region_code)
     await refuse_repeated(session, body, body.id)
     _check_circumstances(body.circumstances)
     documents = await _documents(session, body.documents, body.beneficiary_id)
@@ -85,7 +85,7 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
     for name, value in changes.items():
         setattr(row, name, value)
     if changes.keys() & {"purpose", "purpose_detail"}:
-        await _check_replaced(session, row, row.region_code, "/purpose")
+        await check_replaced(session, row, row.region_code, "/purpose")
         await refuse_repeated(session, row, row.id)
     return await save(session, SKTM_APPLICATIONS, row)
 
@@ -93,11 +93,13 @@ async def update(session: AsyncSession, key: UUID, version: int, patch: SktmAppl
 async def submit(session: AsyncSession, key: UUID, version: int) -> Stored:
     """Hand the application in: from now on the policy of this day holds for it.
 
-    Raises invalid_request (unknown_reference) for an attachment that was taken back meanwhile, duplicate_application.
+    Raises invalid_request for an attachment that was taken back meanwhile (unknown_reference) or a letter to replace
+    that was revoked (nothing_to_replace), duplicate_application.
     """
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("submit", row.status)
     await people_of(session, row)
+    await check_replaced(session, row, row.region_code)
     await refuse_repeated(session, row, row.id)
     await check_documents(session, [_attached(entry) for entry in row.documents], row.beneficiary_id)
     policy = await policy_for(session, row.region_code or "")
@@ -184,10 +186,17 @@ async def cancel(session: AsyncSession, key: UUID, version: int, body: Cancel) -
 
 
 async def collect(session: AsyncSession, key: UUID, version: int) -> Stored:
-    """The letter was handed over. Raises scan_missing while one signed by hand waits for its scan."""
+    """The letter was handed over.
+
+    Raises letter_not_valid for one that was replaced or has expired, scan_missing while one signed by hand waits for
+    its scan.
+    """
     row = await load(session, SktmApplication, key, version)
     WORKFLOW.check("collect", row.status)
-    if awaits_scan(await letter_of(session, row.id)):
+    status = await status_of(session, row.id)
+    if status in ("superseded", "expired"):
+        raise DomainError("letter_not_valid", letter_status=status)
+    if status == "not_yet_valid":
         raise DomainError("scan_missing")
     return await _step(session, row, "collect")
 
@@ -214,7 +223,7 @@ async def _found_not_eligible_since(session: AsyncSession, visit: Visit) -> bool
     return (await (await session.connection()).execute(later.limit(1))).first() is not None
 
 
-async def _check_replaced(
+async def check_replaced(
     session: AsyncSession,
     asked: SktmApplicationCreate | SktmApplication,
     village_code: str | None,
@@ -223,7 +232,8 @@ async def _check_replaced(
     """A letter can take the place of one for the same person and purpose, from the same village.
 
     Only the officer says so: a newer letter for the same purpose may be for another child. That one letter is replaced
-    by two is refused by a unique index. Raises invalid_request.
+    by two is refused by a unique index. Asked again at each signature and at the scan of one signed by hand, for it may
+    be revoked meanwhile; from here to the commit it cannot be. Raises invalid_request.
     """
     if asked.replaces_id is None:
         return
@@ -234,7 +244,8 @@ async def _check_replaced(
     in_force = select(letters.id).where(
         letters.application_id == old.id, letters.revoked_at.is_(None), letters.superseded_at.is_(None)
     )
-    is_there = (await (await session.connection()).execute(in_force)).first() is not None
+    held = in_force.with_for_update(key_share=True)
+    is_there = (await (await session.connection()).execute(held)).first() is not None
     if not is_there or old.purpose != asked.purpose or old.region_code != village_code:
         raise invalid(pointer, "nothing_to_replace")
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Reader
 from tksk_api.database.tables import table_of
-from tksk_api.domain.sktm_letters.content import LetterContent, PublicLetter
+from tksk_api.domain.sktm_letters.content import LetterContent, PublicLetter, Status
 from tksk_api.domain.sktm_letters.look_ups import LookUps
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.domain.subject_keys.service import vault_of
@@ -76,9 +76,21 @@ async def revoke(session: AsyncSession, application_id: UUID, reason_code: str) 
     letter.revoked_reason = reason_code
 
 
-def awaits_scan(letter: SktmLetter) -> bool:
-    """Signed by hand, and nobody has seen the signed paper yet: `app.letter_status` calls it not yet valid."""
-    return letter.signature == "wet" and letter.scan_received_at is None
+async def status_of(session: AsyncSession, application_id: UUID) -> Status:
+    """What the letter is worth today, as its page says it. Raises not_found until it is issued."""
+    letters = table_of(SktmLetter).c
+    asked = select(letter_status(letters)).where(letters.application_id == application_id)
+    status: Status | None = (await (await session.connection()).execute(asked)).scalar()
+    if status is None:
+        raise not_found()
+    return status
+
+
+def letter_status(letters: Any) -> ColumnElement[Any]:
+    """`app.letter_status` of the columns of letters: one signed by hand waits for its scan."""
+    facts = (letters[name] for name in ("revoked_at", "superseded_at", "issued_on", "valid_until", "timezone"))
+    awaits_scan = and_(letters.signature == literal_column("'wet'"), letters.scan_received_at.is_(None))
+    return func.app.letter_status(*facts, awaits_scan)
 
 
 async def supersede(session: AsyncSession, application_id: UUID) -> None:

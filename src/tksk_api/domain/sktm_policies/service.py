@@ -130,7 +130,8 @@ async def put(session: AsyncSession, region_code: str, version: int | None, body
 
 
 async def call_off(session: AsyncSession, region_code: str, version: int, day: date) -> None:
-    """Take back what was planned for a day to come: what holds on the day before goes on.
+    """Take back what was planned for a day to come: what holds on the day before goes on. Of a region that had nothing
+    but this plan a row is left that inherits everything.
 
     Raises not_found (nothing of the region's own is planned for that day, or the day has come), stale_version.
     """
@@ -140,9 +141,12 @@ async def call_off(session: AsyncSession, region_code: str, version: int, day: d
         raise not_found()
     connection = await session.connection()
     await connection.execute(delete(_TABLE).where(_TABLE.c.region_code == region_code, _TABLE.c.effective_from == day))
-    # The version counts on: whoever has seen the plan does not change what is left unseen.
+    # The version counts on, and never begins anew: whoever has seen the plan does not change what they have not seen.
     left = [row["id"] for row in rows if row["effective_from"] != day]
-    await connection.execute(update(_TABLE).where(_TABLE.c.id.in_(left[-1:])).values(version=version + 1))
+    if left:
+        await connection.execute(update(_TABLE).where(_TABLE.c.id == left[-1]).values(version=version + 1))
+    else:
+        await set_from(session, _TABLE, region_code, today, rows, values=dict.fromkeys(DEFAULT))
 
 
 async def put_logo(session: AsyncSession, region_code: str, version: int | None, image: bytes) -> Stored:

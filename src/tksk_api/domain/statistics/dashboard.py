@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.session import scope_of
 from tksk_api.domain.records import holds
-from tksk_api.domain.regions.service import find_region, local_now, today_in
+from tksk_api.domain.regions.service import find_region, local_now, today_in, valid_within
 from tksk_api.domain.statistics import coverage, service
 from tksk_api.domain.statistics.maps import Place, places
 from tksk_api.domain.statistics.periods import Period, first_day, last_day, months_later
@@ -27,14 +27,14 @@ _QUESTIONS: Mapping[str, tuple[Subject, Dimension]] = {
     "referrals": ("referrals", "state"),
 }
 # Districts by the region just below, and whether their report of the month is in, behind the caller's row policies.
-_REPORTS = text("""
+_REPORTS = text(f"""
 SELECT left(g.code, :child) AS code, count(*) AS districts,
        count(*) FILTER (WHERE r.status IN ('submitted', 'accepted') OR r.accepted_revision IS NOT NULL) AS handed_in,
        array_agg(g.name ORDER BY g.code) FILTER (WHERE r.id IS NULL OR r.status NOT IN ('submitted', 'accepted')
                                                    AND r.accepted_revision IS NULL) AS missing
   FROM regions g
   LEFT JOIN reports r ON r.region_code = g.code AND r.period_type = 'month' AND r.period_start = :first
- WHERE g.level = 'district' AND g.valid_until IS NULL
+ WHERE g.level = 'district' AND {valid_within("g", "CAST(:first AS date)", "CAST(:last AS date)")}
    AND (:area = 'ID' OR g.code = :area OR g.code > :area || '.' AND g.code < :area || '/')
  GROUP BY 1 ORDER BY 1
 """)
@@ -70,17 +70,24 @@ class Dashboard:
     reports: Mapping[str, Reports]
 
 
+async def area_of(session: AsyncSession, region: str | None) -> str:
+    """The area of a page; unless given, the caller's own. A village has none.
+
+    Raises not_found, invalid_request at /region_code (region_level).
+    """
+    area = await service.area_of(session, region)
+    if len(area) > DISTRICT:
+        raise invalid("/region_code", "region_level", level="province / regency / district")
+    return area
+
+
 async def dashboard(session: AsyncSession, region: str, month: date | None) -> Dashboard:
     """A region's month; unless given, this one, or the last that is over for whoever may not see the rows of all that
-    is counted. A village has none.
-
-    Raises not_found, invalid_request at /region_code (region_level), and as `statistics.service.question`.
+    is counted. Raises as `area_of` and `statistics.service.question`.
     """
     if region == NATION and not scope_of(session).is_national:
         raise not_found()
-    area = await service.area_of(session, None if region == NATION else region)
-    if len(area) > DISTRICT:
-        raise invalid("/region_code", "region_level", level="province / regency / district")
+    area = await area_of(session, None if region == NATION else region)
     today = await today_in(session, area) if area != NATION else local_now(_JAKARTA).date()
     seen = {subject: holds(session, SOURCES[subject].permission) for subject, _ in _QUESTIONS.values()}
     first = first_day(month) if month else months_later(today, 0 if all(seen.values()) else -1)
@@ -140,5 +147,5 @@ def _above(session: AsyncSession, area: str) -> str | None:
 
 async def _reports(session: AsyncSession, area: str, first: date) -> dict[str, Reports]:
     child = 2 if area == NATION else min(len(area) + 3, DISTRICT)
-    found = await session.execute(_REPORTS, {"area": area, "child": child, "first": first})
+    found = await session.execute(_REPORTS, {"area": area, "child": child, "first": first, "last": last_day(first)})
     return {row.code: Reports(row.districts, row.handed_in, tuple(row.missing or ())) for row in found}

@@ -18,7 +18,7 @@ FIGURES = sa.Table(
     sa.Column("month", sa.Date, primary_key=True),
     sa.Column("keys", ARRAY(Text), primary_key=True),
     sa.Column("sensitive", sa.Boolean, nullable=False),
-    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
 )
 FIGURE_CHANGES = sa.Table(
     "figure_changes",

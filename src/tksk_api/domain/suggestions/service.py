@@ -105,12 +105,12 @@ async def withdraw(session: AsyncSession, kind: str, key: UUID) -> None:
     await _dismiss(session, table.c.origin_kind == kind, table.c.origin_id == key)
 
 
-async def take_up(session: AsyncSession, members: Mapping[str, Any], key: UUID) -> None:
-    """What the officer linked to an activity of their own need not be suggested to them any more."""
+async def take_up(session: AsyncSession, members: Mapping[str, Any], officer: UUID, key: UUID) -> None:
+    """What is linked to an activity of an officer need not be suggested to them any more."""
     table = _activities()
     for name in LINKS:
         if linked := members.get(name):
-            mine = (table.c.officer_id == principal_of(session).user_id, table.c.id != key)
+            mine = (table.c.officer_id == officer, table.c.id != key)
             await _dismiss(session, *mine, table.c[name].overlap(list(linked)))
 
 

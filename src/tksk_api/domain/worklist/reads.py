@@ -214,6 +214,7 @@ _OWN_ACTIVITY = _C.c.officer_id == CALLER
 _DUE_TEXT = _C.c.follow_up["due_on"].astext
 _FOLLOW_UP: tuple[ColumnElement[bool], ...] = (
     _C.c.follow_up.is_not(None),
+    _C.c.status != text("withdrawn"),
     _C.c.superseded_by.is_(None),
     ~reported.is_followed_up(_C),
     cast(func.current_date() - days(BEHIND_DAYS), Text) <= _DUE_TEXT,
@@ -249,18 +250,13 @@ _REPORT_TO_REVIEW = (
     all_(_T.c.officer_ids) != CALLER,
     all_(_T.c.author_ids) != CALLER,
 )
-# Accepted, and work of its days was handed in or corrected since: it is in no report until this one is corrected.
+# Accepted, and work of its days was handed in, corrected or withdrawn since: no report says so until this is corrected.
 _REPORT_TO_CORRECT = (
     _status(_T, "accepted"),
     _T.c.level == text("district"),
     _T.c.updated_at > func.now() - literal_column(f"interval '{BEHIND_DAYS} days'"),
     *_AUTHORS,
-    exists().where(
-        _C.c.district_code == _T.c.region_code,
-        _C.c.occurred_on.between(_T.c.period_start, _T.c.period_end),
-        _C.c.id != all_(_T.c.activity_ids),
-        reported.counted(_C),
-    ),
+    literal_column(reported.moved_on("reports"), Boolean()),
 )
 _COMES_LAST = literal_column(
     "(SELECT c.value #>> '{}' = 'after_acceptance' FROM app.report_calendar(reports.region_code, "
