@@ -808,7 +808,7 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
     "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
-    "region_level": ("Peran ini memerlukan wilayah tingkat {level}.", "This role needs a region of level {level}."),
+    "region_level": ("Pilih wilayah tingkat {level}.", "Choose a region of the level {level}."),
     "already_visible": (
         "Orang ini terdaftar di wilayah Anda; tidak perlu izin khusus.",
         "This person is registered in your own area; no grant is needed.",

@@ -170,14 +170,16 @@ async def test_steps_from_the_wrong_state_are_refused(as_):
     await refused(await office.act(f"{url}/return", {"note": "x"}), "draft", ["submit"])
     await tksk.act(f"{url}/submit")
     seen = {"If-Match": '"v2"'}
-    await refused(await tksk.act(f"{url}/submit"), "submitted", ["return", "accept"])
-    await refused(await tksk.patch(url, json={"title": "x"}, headers=seen), "submitted", ["return", "accept"])
-    await refused(await tksk.delete(url, headers=seen), "submitted", ["return", "accept"])
+    await refused(await tksk.act(f"{url}/submit"), "submitted", ["return", "accept", "withdraw"])
+    await refused(
+        await tksk.patch(url, json={"title": "x"}, headers=seen), "submitted", ["return", "accept", "withdraw"]
+    )
+    await refused(await tksk.delete(url, headers=seen), "submitted", ["return", "accept", "withdraw"])
     await office.act(f"{url}/accept")
     seen = {"If-Match": '"v3"'}
-    await refused(await office.act(f"{url}/return", {"note": "x"}), "accepted", [])
-    await refused(await tksk.patch(url, json={"title": "x"}, headers=seen), "accepted", [])
-    await refused(await tksk.delete(url, headers=seen), "accepted", [])
+    await refused(await office.act(f"{url}/return", {"note": "x"}), "accepted", ["withdraw"])
+    await refused(await tksk.patch(url, json={"title": "x"}, headers=seen), "accepted", ["withdraw"])
+    await refused(await tksk.delete(url, headers=seen), "accepted", ["withdraw"])
 
 
 async def test_return_needs_a_note(as_):

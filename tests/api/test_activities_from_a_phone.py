@@ -1,13 +1,14 @@
 """Logging work quickly, from templates, by kinds of a region's own, and handing in a month at once."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
 
-from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, code_of
+from helpers import AMPENAN, BANDAR_LAMPUNG, PANJANG, SRENGSEM, code_of, person
 from tksk_api.domain.regions.service import local_today
 
 URL, KINDS, TEMPLATES = "/v1/activities", "/v1/activity-kinds", "/v1/activity-templates"
@@ -270,6 +271,21 @@ async def test_a_month_is_handed_in_and_accepted_at_once_each_with_its_own_outco
     twice = await tksk.post(f"{URL}/submit-many", json={"ids": [foreign, foreign]})
     assert places(twice) == [("/ids", "duplicate_entry")]
     assert (await tksk.post(f"{URL}/accept-many", json={"ids": ids})).status_code == 403
+
+
+async def test_one_of_many_that_the_database_would_refuse_holds_up_none_of_the_others(as_, owner):
+    tksk, office = await as_("tksk", PANJANG), await as_("regency_office", BANDAR_LAMPUNG)
+    person_id = made(await tksk.post("/v1/beneficiaries", json=person()))["id"]
+    of_person = {"kind": "aftercare", "beneficiary_ids": [person_id]}
+    first, named = [
+        made(await tksk.post(f"{URL}/quick", json=body))["id"] for body in ({"kind": "aftercare"}, of_person)
+    ]
+    await owner.execute("UPDATE beneficiaries SET restricted_at = now() WHERE id = $1", UUID(person_id))
+    answer = await tksk.post(f"{URL}/submit-many", json={"ids": [named, first]})
+    items = [(one["status"], one["problem"] and one["problem"]["code"]) for one in answer.json()["items"]]
+    assert items == [("refused", "processing_restricted"), ("submitted", None)]
+    both = await asyncio.gather(*(office.post(f"{URL}/accept-many", json={"ids": [first]}) for _ in range(2)))
+    assert sorted(one.json()["items"][0]["status"] for one in both) == ["accepted", "refused"]
 
 
 async def test_many_are_read_and_written_together_so_that_who_waits_for_them_waits_briefly(as_, app):

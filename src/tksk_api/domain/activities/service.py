@@ -44,7 +44,7 @@ from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.attachments import service as attachments
 from tksk_api.domain.batches import Refusal, refuse_twice, told
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import unknown_person
+from tksk_api.domain.beneficiaries.service import restricted_among, unknown_person
 from tksk_api.domain.history.models import Transition
 from tksk_api.domain.partners.service import link_errors
 from tksk_api.domain.records import (
@@ -368,18 +368,22 @@ async def _many(
     language: Language,
 ) -> ActivityResults:
     """Each by itself, but read and written together: whoever waits for these rows, as a report does that is handed in,
-    must not wait for a hundred steps. `step` refuses before it changes anything. Raises invalid_request
+    must not wait for a hundred steps. `step` refuses before it changes anything, and what the database alone would
+    refuse, all of them for one, is refused before it. Raises invalid_request
     (duplicate_entry).
     """
     refuse_twice(keys)
-    found = (await session.execute(select(Activity).where(TABLE.c.id.in_(keys)))).scalars()
-    rows = {row.id: row for row in found if row.deleted_at is None}
+    found = select(Activity).where(TABLE.c.id.in_(keys)).order_by(TABLE.c.id).with_for_update(key_share=True)
+    rows = {row.id: row for row in (await session.execute(found)).scalars() if row.deleted_at is None}
+    restricted = await restricted_among(session, {person for row in rows.values() for person in row.beneficiary_ids})
     refused: dict[UUID, Refusal] = {}
     with session.no_autoflush:
         for key in keys:
             try:
                 if key not in rows:
                     raise not_found()
+                if not restricted.isdisjoint(rows[key].beneficiary_ids):
+                    raise DomainError("processing_restricted")
                 await step(rows[key])
             except DomainError as error:
                 refused[key] = told(error, language)
