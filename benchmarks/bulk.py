@@ -206,13 +206,14 @@ async def run(bench: harness.Bench, rows: int, rounds: int, orm_rows: int) -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="of each way and round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="after one that warms up; 0: only --beside")
     parser.add_argument("--orm", type=int, default=300, help="rows of the row by row, each round")
     parser.add_argument("--beside", type=int, default=0, help="rows of an import that others wait beside")
     arguments = parser.parse_args()
     harness.end_on_signals()
     with harness.database() as bench:
-        asyncio.run(run(bench, arguments.rows, arguments.rounds, arguments.orm))
+        if arguments.rounds:
+            asyncio.run(run(bench, arguments.rows, arguments.rounds, arguments.orm))
         if arguments.beside:
             taken = (arguments.rounds + 1) * (2 * arguments.rows + arguments.orm)
             villages = [f"{harness.DISTRICT}.{number}" for number in range(1001, 1004)]

@@ -44,22 +44,26 @@ RETURNS TABLE (person uuid, id uuid, full_name text, birth_date date, sex text, 
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
 -- Of many people of the caller's area at once: who of their regency, or of their family card, was born on one of these
 -- days. To be compared and not to be shown, as app.neighbours_of, which is asked for the few who resemble somebody.
+-- Texts become dates once for a person, and dates are joined one by one: beside a few thousand people the planner walks
+-- the whole table, and would otherwise read the text of an array again for each pair of people.
 -- OFFSET keeps the condition on deleted rows out of the branches: on a young table the planner would otherwise walk the
 -- whole of a partial index for each person, with all that dry runs left in it.
-    SELECT s.id, b.id, b.full_name, b.birth_date, b.sex, b.region_code, b.family_card_index, b.nik_index
-      FROM unnest(p_people, p_dates) AS a (id, dates)
-      JOIN public.beneficiaries s
-        ON s.id = a.id AND ARRAY['ID', s.province_code, s.regency_code, s.district_code, s.region_code]
-                           && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}')
-     CROSS JOIN LATERAL (
-           SELECT r.* FROM public.beneficiaries r
-            WHERE r.birth_date = ANY (a.dates::date[]) AND r.regency_code = s.regency_code
-           UNION ALL
-           SELECT f.* FROM public.beneficiaries f
-            WHERE f.family_card_index = s.family_card_index AND f.birth_date = ANY (a.dates::date[])
-              AND f.regency_code IS DISTINCT FROM s.regency_code
-           OFFSET 0) AS b
-     WHERE b.id <> s.id AND b.deleted_at IS NULL AND b.restricted_at IS NULL
+    WITH asked AS MATERIALIZED (
+         SELECT s.id, s.regency_code, s.family_card_index, a.dates::date[] AS dates
+           FROM unnest(p_people, p_dates) AS a (id, dates)
+           JOIN public.beneficiaries s
+             ON s.id = a.id
+            AND ARRAY['ID', s.province_code, s.regency_code, s.district_code, s.region_code]
+                && coalesce(string_to_array(nullif(current_setting('app.regions', true), ''), ','), '{}')),
+    days AS MATERIALIZED (SELECT q.id, q.regency_code, day FROM asked q CROSS JOIN LATERAL unnest(q.dates) AS day)
+    SELECT b.person, b.id, b.full_name, b.birth_date, b.sex, b.region_code, b.family_card_index, b.nik_index
+      FROM (SELECT d.id AS person, r.* FROM days d
+              JOIN public.beneficiaries r ON r.birth_date = d.day AND r.regency_code = d.regency_code
+            UNION ALL
+            SELECT q.id, f.* FROM asked q JOIN public.beneficiaries f ON f.family_card_index = q.family_card_index
+             WHERE f.birth_date = ANY (q.dates) AND f.regency_code IS DISTINCT FROM q.regency_code
+            OFFSET 0) AS b
+     WHERE b.id <> b.person AND b.deleted_at IS NULL AND b.restricted_at IS NULL
 $$
 """
 

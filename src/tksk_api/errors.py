@@ -808,6 +808,12 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
     "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
+    "regions_packaged": (
+        "Wilayah tidak diimpor: daftarnya bagian dari aplikasi, sama bagi semua, dan dimuat administrator server "
+        "dengan `tksk regions load`.",
+        "Regions are not imported: their list comes with the application, the same for everybody, and whoever runs the "
+        "server loads it with `tksk regions load`.",
+    ),
     "region_level": ("Pilih wilayah tingkat {level}.", "Choose a region of the level {level}."),
     "already_visible": (
         "Orang ini terdaftar di wilayah Anda; tidak perlu izin khusus.",

@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from helpers import AMPENAN_VILLAGE, PANJANG, SRENGSEM, Caller, add_person, nik
+from sktm_flow import application, ok
 from tksk_api.database.admission import Admission
 from tksk_api.database.session import enter
 from tksk_api.domain.imports.contract import Fate, OnMatch, Parsed
@@ -305,6 +307,45 @@ async def test_new_people_are_withdrawn_unless_something_was_built_on_them(app: 
     assert (await officer.get(f"/v1/beneficiaries/{free}")).status_code == 404
     (again,) = await _apply(app, officer, rows[2:])
     assert again.fate == "created"
+
+
+async def test_an_undo_takes_as_many_statements_for_many_people_as_for_one(app: FastAPI, as_: Callable[..., Any]):
+    officer = await as_("tksk", PANJANG)
+    known = [nik() for _ in range(7)]
+    for number in known:
+        await add_person(officer, nik=number)
+    rows = [_row(nik=number, phone="0812-3456-7890") for number in known]
+    rows += [_row(birth_date=date(1950 + at, 3, 25)) for at in range(7)]
+    fates = await _apply(app, officer, rows, "update")
+    assert [fate.fate for fate in fates] == ["updated"] * 7 + ["created"] * 7
+    seen: list[str] = []
+
+    def executed(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    engine = app.state.house.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", executed)
+    try:
+        assert await _undo(app, officer, [fates[0], fates[7]]) == [None] * 2
+        few = len(seen)
+        assert await _undo(app, officer, [*fates[1:7], *fates[8:]]) == [None] * 12
+    finally:
+        event.remove(engine, "before_cursor_execute", executed)
+    assert len(seen) == 2 * few
+    for fate in fates:
+        left = await officer.get(f"/v1/beneficiaries/{fate.record_id}")
+        assert left.status_code == 404 if fate.fate == "created" else left.json()["phone"] is None
+
+
+async def test_nobody_is_withdrawn_while_an_application_of_theirs_runs(app: FastAPI, as_: Callable[..., Any]):
+    officer = await as_("tksk", PANJANG)
+    rows = [_row(birth_date=date(1960 + at, 3, 25)) for at in range(4)]
+    fates = await _apply(app, officer, rows)
+    body = application(str(fates[0].record_id), dependants=[str(fates[1].record_id)])
+    asked = (await officer.post("/v1/sktm-applications", json=body)).json()
+    assert await _undo(app, officer, fates[:3]) == ["still_in_use", "still_in_use", None]
+    ok(await officer.act(f"/v1/sktm-applications/{asked['id']}/cancel", {"note": "salah orang"}))
+    assert await _undo(app, officer, fates) == [None, None, "record_gone", None]
 
 
 async def test_a_village_is_found_by_its_name_inside_the_area(app: FastAPI, as_: Callable[..., Any]):

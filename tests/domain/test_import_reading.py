@@ -1,14 +1,16 @@
 """From a file's bytes to the rows of a kind: every ugly file leads where it should, and no bytes lead anywhere else."""
 
+import ast
 import asyncio
 import io
 import json
 import os
+import re
 import signal
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -23,10 +25,12 @@ from hypothesis import strategies as st
 
 from imports import ugly
 from tksk_api.documents.import_sheets import error_file, template
+from tksk_api.domain import imports as source_of_imports
 from tksk_api.domain.imports import cells, columns, mapping
 from tksk_api.domain.imports.contract import Cell, CellError, Column, Fault, Formula, Kind, Parsed, Row
 from tksk_api.domain.imports.kinds import KINDS
 from tksk_api.domain.imports.reading import process, reader, sniff
+from tksk_api.domain.imports.telling import words
 from tksk_api.domain.references.lists import LISTS
 from tksk_api.errors import FIELD_CODES
 
@@ -60,6 +64,36 @@ def test_every_code_has_its_words():
         rows = [fault for kind in ("rejected", "noted") for faults in report[kind].values() for fault in faults]
         for told in (*rows, *report["notes"]):
             assert any(word in said for word in told.split()), told
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """Where, and which code: every one that the source of imports gives to a fault, a cell, a file or a member."""
+    places = {"CellError": 0, "Refused": 0, "Fault": 1, "invalid": 1, "DomainError": 0, "_refused": 1}
+    for path in sorted(Path(source_of_imports.__path__[0]).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                place = places.get(node.func.id, len(node.args))
+                for argument in node.args[place : place + 1]:
+                    told = (
+                        [] if isinstance(argument, ast.Subscript) else ast.walk(argument)
+                    )  # of what was raised before
+                    for part in told:
+                        if isinstance(part, ast.Constant) and re.fullmatch(r"[a-z]+(?:_[a-z]+)*", str(part.value)):
+                            yield f"{path.name}:{node.lineno}", str(part.value)
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_every_code_in_the_source_has_its_words(language):
+    found = list(raised())
+    assert {"digits_lost", "archive_bomb", "duplicate_in_file", "village_changed", "nik_taken"} <= {c for _, c in found}
+    for place, code in found:
+        assert len(words(code, {}, language)) > 5, (place, code)
+
+
+def test_every_listed_code_is_raised_somewhere():
+    """One that nothing raises any more would be explained to officers who never meet it."""
+    source = "".join(path.read_text("utf-8") for path in Path(source_of_imports.__path__[0]).rglob("*.py"))
+    assert [item.code for item in LISTS["import_codes"].items if f'"{item.code}"' not in source] == []
 
 
 # The process ---------------------------------------------------------------------------------------------------------
@@ -319,6 +353,10 @@ def test_the_row_of_headings_can_be_said():
         (cells.text, "  Siti ", "Siti", ()),
         (cells.text, "'Aisyah", "'Aisyah", ()),
         (cells.text, "'=1+1", "=1+1", ("apostrophe_removed",)),
+        (cells.text, "Rumah petak\r\ndekat dermaga", "Rumah petak\ndekat dermaga", ()),
+        (cells.line, "Jl. Mawar 3 \r\nGang buntu\trumah 2", "Jl. Mawar 3 Gang buntu rumah 2", ("lines_joined",)),
+        (cells.line, "'=1\n+1", "=1 +1", ("apostrophe_removed", "lines_joined")),
+        (cells.line, "Jl. Mawar 3\n", "Jl. Mawar 3", ()),
         (cells.text, 5.0, "5", ()),
         (cells.text, 0.1, "0.1", ()),
         (cells.text, 1e22, "10000000000000000000000", ()),

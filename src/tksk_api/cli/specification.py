@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from tksk_api.cli.console import console, errors, repository, stop
 from tksk_api.domain.activities import workflow as activities
+from tksk_api.domain.imports import workflow as imports
 from tksk_api.domain.ppks_assessments import workflow as ppks_assessments
 from tksk_api.domain.privacy_requests import workflow as privacy_requests
 from tksk_api.domain.proposals import workflow as proposals
@@ -33,6 +34,7 @@ WORKFLOWS = (
     reports.WORKFLOW,
     privacy_requests.WORKFLOW,
     ppks_assessments.WORKFLOW,
+    imports.WORKFLOW,
 )
 _WORKFLOWS = (
     "# Workflows\n\nMade from the tables in `src/tksk_api/domain/*/workflow.py` by `tksk openapi`. A step from another "

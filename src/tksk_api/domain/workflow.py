@@ -16,11 +16,15 @@ from tksk_api.security.permissions import Permission, roles_with
 
 @dataclass(frozen=True)
 class Step:
-    """One action: the states it may start from, the state it leads to (several: the use case decides), and who may."""
+    """One action: the states it may start from, the state it leads to (several: the use case decides), and who may.
+
+    With `may_stay` it may also leave the state as it is: what was asked for is done later, by the system itself.
+    """
 
     sources: frozenset[str]
     target: str | tuple[str, ...]
     permission: Permission
+    may_stay: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -29,6 +33,9 @@ class Step:
     @property
     def roles(self) -> tuple[str, ...]:
         return roles_with(self.permission)
+
+    def targets_from(self, state: str) -> tuple[str, ...]:
+        return (*self.targets, state) if self.may_stay else self.targets
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,17 @@ class Workflow:
         rows = ["", "| action | from | to | roles |", "|---|---|---|---|"]
         for action, step in self.steps.items():
             sources = [state for state in self.states if state in step.sources]
-            lines += [f"    {source} --> {target} : {action}" for source in sources for target in step.targets]
-            rows.append(f"| {action} | {', '.join(sources)} | {' or '.join(step.targets)} | {', '.join(step.roles)} |")
+            lines += [
+                f"    {source} --> {target} : {action}" for source in sources for target in step.targets_from(source)
+            ]
+            ends = " or ".join((*step.targets, "as it was") if step.may_stay else step.targets)
+            rows.append(f"| {action} | {', '.join(sources)} | {ends} | {', '.join(step.roles)} |")
         for action, (ended, target) in self.by_itself.items():
             sources = [state for state in self.states if state in ended]
             lines += [f"    {source} --> {target} : {action}" for source in sources]
             rows.append(f"| {action} | {', '.join(sources)} | {target} | system |")
-        final = [state for state in self.states if not self.actions_from(state)]
+        leave = {state for ended, _ in self.by_itself.values() for state in ended}
+        final = [state for state in self.states if state not in leave and not self.actions_from(state)]
         lines += [f"    {state} --> [*]" for state in final]
         remarks = [line for note in self.notes for line in ("", note)]
         return "\n".join([*lines, "```", *rows, *remarks, ""])
@@ -92,7 +103,7 @@ class Workflow:
         """
         step = self.check(action, row.status)
         to_state = target or step.targets[0]
-        assert to_state in step.targets
+        assert to_state in step.targets_from(row.status)
         principal = principal_of(session)
         before, row.status = row.status, to_state
         _touch(row)

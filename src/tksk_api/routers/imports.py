@@ -103,7 +103,7 @@ async def create_import(upload: ReceivedDep, session: SessionDep, house: HouseDe
     written until `commit`. Follow its `Location`, or `events`; cancel and undo go by the same address.
     """
     quota = house.settings.attachment_quota_bytes
-    stored = await service.start(session, house.vault, upload, quota)
+    stored = await service.start(session, house.vault, upload, quota, house.settings.step_up_minutes * 60)
     return keep(session, respond(stored, 202, headers={"Location": f"/v1{URL}/{stored.id}"}))
 
 
@@ -262,18 +262,22 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
     URL + "/{id}/validate", permission=Permission.IMPORT_RUN, response_model=ImportRead, summary="Read it once more"
 )
 async def validate_import(
-    session: SessionDep, request: Request, id: UUID, version: IfMatch, body: ImportAgain
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, *, house: HouseDep, body: ImportAgain
 ) -> Response:
     """The same file, understood as the body says: another delimiter, sheet or order of dates, other columns. As long
     as nothing was written."""
-    return reply(session, request, await service.again(session, id, version, body))
+    proof_seconds = house.settings.step_up_minutes * 60
+    return reply(session, request, await service.again(session, id, version, body, proof_seconds))
 
 
 @router.post(URL + "/{id}/commit", permission=Permission.IMPORT_RUN, response_model=ImportRead, summary="Write it")
-async def commit_import(session: SessionDep, request: Request, id: UUID, version: IfMatch) -> Response:
+async def commit_import(
+    session: SessionDep, request: Request, id: UUID, version: IfMatch, *, house: HouseDep
+) -> Response:
     """What was validated, judged once more by the data and rights of the moment. One that failed in the middle goes on
     where it stopped."""
-    return reply(session, request, await service.commit(session, id, version))
+    proof_seconds = house.settings.step_up_minutes * 60
+    return reply(session, request, await service.commit(session, id, version, proof_seconds))
 
 
 @router.post(URL + "/{id}/cancel", permission=Permission.IMPORT_RUN, response_model=ImportRead, summary="Call it off")

@@ -25,6 +25,7 @@ from tksk_api.errors import DomainError
 from tksk_api.security.crypto import Keyring
 
 AT_MOST = 5  # new pairs from one look: somebody has to read them
+_WITHIN_REACH = 0.64  # below it, not even a number one slip away makes two entries with names and dates one person
 _OF_EACH_SIDE = 40  # compared; the nearest by letters and sound come first
 COMPARED = frozenset({"full_name", "birth_date", "sex", "family_card_number"})
 _WARNING = "possible_duplicate"
@@ -154,9 +155,12 @@ def _resembles(keyring: Keyring, one: Newcomer, others: Mapping[UUID, Sequence[F
     """Whether one of them may be the same person; which numbers are one slip away is worked out only if it matters."""
     doubtful = []
     for other in others.get(one.id, ()):
-        if compare(one.facts, other).score >= DUPLICATE_THRESHOLD:
+        score = compare(one.facts, other).score
+        if score >= DUPLICATE_THRESHOLD:
             return True
-        if one.nik and other.nik_index and compare(one.facts, other, {other.nik_index}).score >= DUPLICATE_THRESHOLD:
+        if score < _WITHIN_REACH or not one.nik or not other.nik_index:
+            continue
+        if compare(one.facts, other, {other.nik_index}).score >= DUPLICATE_THRESHOLD:
             doubtful.append(other.nik_index)
     if not doubtful or one.nik is None:
         return False

@@ -36,6 +36,7 @@ _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+?[0-9]{1,2}")
 _FLOAT_TEXT = re.compile(r"[0-9]{15,16}[.,]0+")
 _SEPARATORS = re.compile(r"[\s.\-]")
 _SIXTEEN = re.compile(r"[1-9][0-9]{15}")
+_BREAK = re.compile(r"\s*[\n\t]\s*")
 _ZERO_WIDTH = re.compile("[\u200b-\u200f\u2060\ufeff]")
 
 
@@ -49,6 +50,14 @@ def text(cell: Cell) -> Reading:
     return _written(cell)
 
 
+def line(cell: Cell) -> Reading:
+    """As `text`, on one line: a break in a name or an address is a blank (RELIABILITY §7 31)."""
+    written, notes = text(cell)
+    if written is None or _BREAK.search(written) is None:
+        return written, notes
+    return _BREAK.sub(" ", written), (*notes, "lines_joined")
+
+
 def _unusual(plain: str) -> Reading:
     if plain in _NOTHING:
         return None, ("nothing_written",)
@@ -60,7 +69,7 @@ def _unusual(plain: str) -> Reading:
     if _is_shielded(plain):
         plain, notes = plain[1:].strip(), ("apostrophe_removed",)
     try:
-        return clean_text(plain) or None, notes
+        return clean_text(plain.replace("\r\n", "\n").replace("\r", "\n")) or None, notes
     except ValueError:
         raise CellError("forbidden_character") from None
 

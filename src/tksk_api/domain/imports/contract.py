@@ -70,6 +70,7 @@ class Fate:
 
     It is sealed when kept, and comes back as JSON would have it: days and ids are text then. `tells_of` is somebody
     beyond the importer's area of whom a refusal tells that they are registered: for the access log, and never kept.
+    Neither are `people`, those of the area whom the row was recognised to be about by their numbers.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Fate:
     faults: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
     tells_of: UUID | None = None
+    people: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class Kind:
     `on_match` are the answers to a match that the kind knows; `names_people` where its records are people.
     A fault `nik_taken` says that somebody is registered elsewhere; the job counts it against the importer's quota.
     `undo` takes back what was created or puts back what was updated, and says why not of the others.
+    `fresh_proof` where writing one asks the caller to have proven themselves a moment ago.
+    Rows that follow each other with the same `together` are one thing, and never in two pages.
     """
 
     name: str
@@ -128,3 +132,5 @@ class Kind:
     page: int = 500  # rows of one step
     on_match: tuple[OnMatch, ...] = ("skip", "update")
     names_people: bool = False
+    fresh_proof: bool = False
+    together: Callable[[Mapping[str, Any]], str | None] | None = None

@@ -28,6 +28,7 @@ from tksk_api.domain.imports.telling import shown_name, untouched
 from tksk_api.domain.imports.workflow import WORKFLOW
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.records import holds, keyring_of, load, save
+from tksk_api.domain.users.sessions import require_fresh_proof
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.frames import KEY_BYTES, subkey
 
@@ -46,19 +47,23 @@ class ReceivedTable:
 
 
 def kind_of(name: str) -> Kind:
-    """Raises invalid_request (not_allowed) at /kind."""
+    """Raises invalid_request at /kind: not_allowed, or regions_packaged for the list that no request may write."""
+    if name == "regions":
+        raise invalid("/kind", "regions_packaged")
     if name not in KINDS:
         raise invalid("/kind", "not_allowed", expected=", ".join(sorted(KINDS)))
     return KINDS[name]
 
 
-async def start(session: AsyncSession, vault: Vault, received: ReceivedTable, quota: int) -> Stored:
+async def start(session: AsyncSession, vault: Vault, received: ReceivedTable, quota: int, proof_seconds: int) -> Stored:
     """Keep the file and begin: it is read, judged, and with mode=commit written, by a job in the caller's name.
 
-    Raises invalid_request (not_allowed, unknown_reference), permission_denied, attachment_quota_exceeded, unavailable.
+    Raises invalid_request (not_allowed, unknown_reference), permission_denied, step_up_required,
+    attachment_quota_exceeded, unavailable.
     """
     body, region = received.body, _office(session)
     kind = _kind_for(session, body.kind, body.on_match)
+    await _require_proof(session, kind, proof_seconds)
     kept = await _mapping_named(session, body.mapping, kind)
     await refuse_over_quota(session, region, received.size, quota)
     file_key, key = secrets.token_bytes(KEY_BYTES), new_id()
@@ -95,15 +100,16 @@ async def start(session: AsyncSession, vault: Vault, received: ReceivedTable, qu
         raise
 
 
-async def again(session: AsyncSession, key: UUID, version: int, body: ImportAgain) -> Stored:
+async def again(session: AsyncSession, key: UUID, version: int, body: ImportAgain, proof_seconds: int) -> Stored:
     """Read and judge the same file once more, understood as `body` says. What it does not name stays as it was said.
 
-    Raises transition_refused, also once rows were written; invalid_request, permission_denied, not_found,
-    stale_version.
+    Raises transition_refused, also once rows were written; invalid_request, permission_denied, step_up_required,
+    not_found, stale_version.
     """
     row = await load(session, Import, key, version, lock=True)
     _refuse_written(row, "validate")
     kind = _kind_for(session, row.kind, body.on_match or row.on_match)
+    await _require_proof(session, kind, proof_seconds)
     kept = await _mapping_named(session, body.mapping, kind)
     WORKFLOW.take(session, row, "validate")
     if kept is not None:
@@ -118,16 +124,16 @@ async def again(session: AsyncSession, key: UUID, version: int, body: ImportAgai
     return await save(session, IMPORTS, row)
 
 
-async def commit(session: AsyncSession, key: UUID, version: int) -> Stored:
+async def commit(session: AsyncSession, key: UUID, version: int, proof_seconds: int) -> Stored:
     """Write what was judged, by the rules and rights of the moment; after a failure in the middle, the rest.
 
-    Raises transition_refused, rows_rejected (all or nothing, and not all can be), permission_denied, not_found,
-    stale_version.
+    Raises transition_refused, rows_rejected (all or nothing, and not all can be), permission_denied, step_up_required,
+    not_found, stale_version.
     """
     row = await load(session, Import, key, version, lock=True)
     if row.status == "failed" and not row.is_written:
         raise DomainError("transition_refused", state=row.status, allowed_actions=["validate"])
-    _kind_for(session, row.kind, row.on_match)
+    await _require_proof(session, _kind_for(session, row.kind, row.on_match), proof_seconds)
     WORKFLOW.check("commit", row.status)
     if row.atomic == "all" and row.counts["rejected"]:
         raise DomainError("rows_rejected", rejected=row.counts["rejected"])
@@ -279,6 +285,12 @@ def _kind_for(session: AsyncSession, name: str, on_match: str) -> Kind:
     if on_match not in kind.on_match:
         raise invalid("/on_match", "not_allowed", expected=", ".join(kind.on_match))
     return kind
+
+
+async def _require_proof(session: AsyncSession, kind: Kind, seconds: int) -> None:
+    """As one record of the kind would; the job then has as long as it takes. Raises step_up_required."""
+    if kind.fresh_proof:
+        await require_fresh_proof(session, seconds)
 
 
 def _refuse_written(row: Import, action: str) -> None:

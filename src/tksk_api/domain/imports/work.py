@@ -46,6 +46,7 @@ _QUOTA, _DAY_SECONDS = "import_elsewhere", 24 * 3600
 _BEFORE = "imports.before"
 _KEY_BYTES = 16
 _MAX_WAITS = 120  # of a second each, for a disk or a store that may come back
+_MOST_TOGETHER = 50  # rows more than a page has: a family has 40 people at most
 _LOOK_EVERY = 20  # parts of a file that is read, between two looks whether it was called off
 
 _UPSERT = text("""
@@ -146,14 +147,14 @@ async def step(session: AsyncSession, job: Job, house: House) -> Progress:
     except DomainError as refusal:
         if refusal.code != "unavailable" or waits >= _MAX_WAITS:
             return await _failed(work, job, refusal.code, refusal.facts)
-        return await _waiting(job, waits)
+        return await _waiting(job, waits, refusal)
     except Exception as error:
         known = database_error(error)
         if (await session.connection()).invalidated or known is None or known.code != "unavailable":
             raise
         if waits >= _MAX_WAITS:
             return await _failed(work, job, known.code, {})
-        return await _waiting(job, waits)
+        return await _waiting(job, waits, error)
     return Progress({}, done, total, {"import": str(row.id)} if total is not None and done >= total else None)
 
 
@@ -199,8 +200,10 @@ async def _failed(work: _Work, job: Job, code: str, facts: Mapping[str, Any]) ->
     return Progress({}, job.done, job.total, {"import": str(work.row.id)}, error)
 
 
-async def _waiting(job: Job, waits: int) -> Progress:
+async def _waiting(job: Job, waits: int, error: Exception) -> Progress:
     """Nothing was done; whoever is in the way may be gone in a second."""
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    log.warning("import_waits", job=str(job.id), kind=type(cause).__name__, waits=waits + 1)
     await asyncio.sleep(1)
     return Progress({"waits": waits + 1}, job.done, job.total)
 
@@ -261,18 +264,43 @@ class _Page:
 
 async def _page(work: _Work, place: Mapping[str, int]) -> _Page:
     """The rows at a place of the file, and the next place; None at the end."""
+    part, first = place.get("part", 0), place.get("offset", 0)
+    parsed = await _part(work, part)
+    after = _end(work.kind, parsed, first + work.kind.page)
+    page = parsed[first:after]
+    if after >= len(parsed):
+        part, after = part + 1, 0
+        if work.kind.together is not None and part < work.head.parts:
+            more = await _part(work, part)
+            after = _end(work.kind, [page[-1], *more], 1) - 1
+            page += more[:after]
+            if after >= len(more):
+                part, after = part + 1, 0
+    return _Page(page, {"part": part, "offset": after} if part < work.head.parts else None)
+
+
+async def _part(work: _Work, number: int) -> list[Parsed]:
+    """All rows of one part of the file."""
     row, head, where = work.row, work.head, work.layout
-    part, offset = place.get("part", 0), place.get("offset", 0)
-    sealed = sealed_part(row, file_key_of(work.session, row), row.reading or "", part)
+    sealed = sealed_part(row, file_key_of(work.session, row), row.reading or "", number)
     content = b"".join([chunk async for chunk in work.house.vault.read(sealed)])
     order: Order = row.options.get("dates") or "dmy"
     # In a thread: half a thousand rows are some hundredths of a second in which requests should go on.
-    parsed = await asyncio.to_thread(lambda: parse(work.kind.columns, where, head, rows(content), order))
-    following = {"part": part, "offset": offset + work.kind.page}
-    if following["offset"] >= len(parsed):
-        following = {"part": part + 1, "offset": 0}
-    is_last = following["part"] >= head.parts
-    return _Page(parsed[offset : offset + work.kind.page], None if is_last else following)
+    return await asyncio.to_thread(lambda: parse(work.kind.columns, where, head, rows(content), order))
+
+
+def _end(kind: Kind, parsed: Sequence[Parsed], end: int) -> int:
+    """Where a page ends: here, or after the rows that belong together with the last one; of a file of nothing else, a
+    while after it."""
+    if kind.together is None:
+        return end
+    furthest = min(len(parsed), end + _MOST_TOGETHER)
+    while 0 < end < furthest:
+        one = kind.together(parsed[end].values)
+        if one is None or one != kind.together(parsed[end - 1].values):
+            break
+        end += 1
+    return end
 
 
 # ---- judging and writing ---------------------------------------------------------------------------------------------
@@ -413,8 +441,10 @@ async def _in_their_name(work: _Work, sound: Sequence[Parsed], *, keep: bool) ->
             who = principal_of(session)
             told: dict[str, Any] = {"outcome": "refused", "action": "exists", "asked": None, "subjects": about}
             await leave_refusal(session, who, work.admission, **told)
-        met = [fate.record_id for fate in fates if fate.record_id and fate.fate != "created"]
-        if work.kind.names_people and met:
+        met = [person for fate in fates for person in fate.people]
+        if work.kind.names_people:
+            met += [fate.record_id for fate in fates if fate.record_id and fate.fate != "created"]
+        if met:
             await record_access(session, met, purpose="service", object_id=work.row.id)
     return fates if keep else [replace(fate, record_id=None) if fate.fate == "created" else fate for fate in fates]
 

@@ -21,8 +21,9 @@ WORKFLOW = Workflow(
         # While it works, the page under way is finished first.
         "cancel": Step(
             frozenset({"uploaded", "validating", "validated", "committing"}),
-            ("cancelled", "uploaded", "validating", "committing"),
+            "cancelled",
             Permission.IMPORT_RUN,
+            may_stay=True,
         ),
         # What was in the way of a first time may be gone the second.
         "undo": Step(frozenset({"done", "failed", "cancelled", "undone"}), "undoing", Permission.IMPORT_RUN),

@@ -621,11 +621,15 @@ async def undo(session: AsyncSession, fates: Sequence[Fate]) -> Sequence[Fault |
 
     Not while something was built on it, and not after somebody else changed it.
     """
+    # As `apply`: plans made before the file filled the register would walk it whole.
+    await (await session.connection()).execute(text("DISCARD PLANS"))
     created = [fate.record_id for fate in fates if fate.fate == "created" and fate.record_id is not None]
+    await people.lock_families(session, created)
+    registered = await _load(session, [fate.record_id for fate in fates if fate.record_id is not None], lock=True)
     built_on = {
         row.id: row.records for row in await (await session.connection()).execute(_BUILT_ON, {"people": created})
     }
-    registered = await _load(session, [fate.record_id for fate in fates if fate.record_id is not None], lock=True)
+    in_use = await people.in_use_among(session, created)
     said: list[Fault | None] = []
     for fate in fates:
         person = registered.get(fate.record_id)
@@ -635,30 +639,28 @@ async def undo(session: AsyncSession, fates: Sequence[Fate]) -> Sequence[Fault |
             said.append(Fault(None, "changed_since"))
         elif fate.fate == "created" and person.id in built_on:
             said.append(Fault(None, "still_in_use", {"records": built_on[person.id]}))
+        elif fate.fate == "created" and person.id in in_use:
+            said.append(Fault(None, "still_in_use"))
+        elif fate.fate == "updated" and person.restricted_at is not None:
+            said.append(Fault(None, "processing_restricted"))
         else:
-            said.append(await (_withdrawn if fate.fate == "created" else _put_back)(session, person, fate))
+            said.append(None)
+    free = [fate for fate, fault in zip(fates, said, strict=True) if fault is None]
+    withdrawn = [registered[fate.record_id] for fate in free if fate.fate == "created"]
+    await people.withdraw_many(session, {person.id: person.version for person in withdrawn})
+    await _put_back(session, registered, [fate for fate in free if fate.fate == "updated"])
     return said
 
 
-async def _withdrawn(session: AsyncSession, person: Beneficiary, _fate: Fate) -> Fault | None:
-    try:
-        async with session.begin_nested():
-            await people.withdraw(session, person.id, person.version)
-    except DomainError as error:
-        session.expunge_all()
-        return Fault(None, error.code)
-    return None
-
-
-async def _put_back(session: AsyncSession, person: Beneficiary, fate: Fate) -> Fault | None:
-    before = dict(fate.before or {})
-    sensitive = before.pop("sensitive", None)
-    if person.restricted_at is not None:
-        return Fault(None, "processing_restricted")
-    await _write(session, [(person.id, person.version, before)])
-    if sensitive is not None:
-        await set_sensitive(session, person.id, person.region_code, sensitive)
-    return None
+async def _put_back(
+    session: AsyncSession, registered: Mapping[UUID | None, Beneficiary], fates: Sequence[Fate]
+) -> None:
+    replaced = [(registered[fate.record_id], dict(fate.before or {})) for fate in fates]
+    sensitive = [(person, before.pop("sensitive", None)) for person, before in replaced]
+    await _write(session, [(person.id, person.version, before) for person, before in replaced])
+    for person, categories in sensitive:
+        if categories is not None:
+            await set_sensitive(session, person.id, person.region_code, categories)
 
 
 # Columns -------------------------------------------------------------------------------------------------------------
@@ -695,7 +697,7 @@ _COLUMNS = (
     ),
     Column(
         "full_name",
-        cells.text,
+        cells.line,
         "Nama Lengkap",
         aliases=("Nama", "Nama Penerima", "Nama Anggota", "Nama Anggota Keluarga", "Nama Penduduk", "Nama Art"),
         example="Siti Rahmawati",
@@ -703,7 +705,7 @@ _COLUMNS = (
     ),
     Column(
         "birth_place",
-        cells.text,
+        cells.line,
         "Tempat Lahir",
         aliases=("Tmp Lahir", "Tmpt Lahir", "Tempatlahir", "Tmp Lhr"),
         example="Panjang",
@@ -727,7 +729,7 @@ _COLUMNS = (
     ),
     Column(
         "street",
-        cells.text,
+        cells.line,
         "Alamat",
         aliases=("Jalan", "Alamat Rumah", "Alamat Lengkap", "Alamat Tinggal"),
         example="Jl. Yos Sudarso 12",
@@ -747,14 +749,14 @@ _COLUMNS = (
     ),
     Column(
         "village_name",
-        cells.text,
+        cells.line,
         "Desa/Kelurahan",
         aliases=("Desa", "Kelurahan", "Kel Desa", "Kelurahan Desa", "Nama Desa", "Nama Kelurahan", "Nama Kel"),
         words=("Hanya bila kodenya tidak ada", "Only where there is no code"),
     ),
     Column(
         "district_name",
-        cells.text,
+        cells.line,
         "Kecamatan",
         aliases=("Nama Kecamatan", "Kec", "Nama Kec"),
         words=("Hanya bila kode desa tidak ada", "Only where there is no code of the village"),

@@ -5,10 +5,11 @@ For kinds of which a file has thousands of rows at most; people, who come by the
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,10 @@ Values = Mapping[str, Any]
 Create = Callable[[AsyncSession, Values], Awaitable[Stored]]
 Update = Callable[[AsyncSession, UUID, int, Values], Awaitable[Stored]]
 Undo = Callable[[AsyncSession, Fate], Awaitable[None]]
+Prepare = Callable[[AsyncSession, Values], Awaitable[tuple[Values, Sequence[UUID]]]]
+# An insert speaks with the driver itself: what the database alone finds, a name taken elsewhere, comes as it raised it.
+_REFUSALS = (DomainError, ValidationError, SQLAlchemyError, asyncpg.PostgresError)
+_OWN_NAMES = frozenset({"address", "members"})  # what is in them has a column of its own name, as in an export
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,12 @@ _IN_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('import ' || CAST
 
 
 def applying(
-    kind: str, find: Find, create: Create, update: Update | None = None
+    kind: str, find: Find, create: Create, update: Update | None = None, prepare: Prepare | None = None
 ) -> Callable[[AsyncSession, Sequence[Parsed], OnMatch], Awaitable[Sequence[Fate]]]:
     """`Kind.apply`. Without `update`, what is there already is never changed: another value of it is refused.
 
     `create` gets the row's values without those left empty; `update` what differs, and an empty cell never clears.
+    `prepare` puts what they name in its place, ids for numbers and codes for labels, and says whom it recognised.
     Pages of a kind come one after the other, so that two files with the same rows end as one of them would.
     """
 
@@ -54,15 +60,18 @@ def applying(
         return [await _fate(session, row, on_match) for row in rows]
 
     async def _fate(session: AsyncSession, row: Parsed, on_match: OnMatch) -> Fate:
+        given: Values = {name: value for name, value in row.values.items() if value is not None}
+        people: Sequence[UUID] = ()
         try:
             async with session.begin_nested():
-                return await _taken(session, row, on_match)
-        except (DomainError, ValidationError, SQLAlchemyError) as error:
+                if prepare is not None:
+                    given, people = await prepare(session, given)
+                return replace(await _taken(session, row, given, on_match), people=tuple(people))
+        except _REFUSALS as error:
             session.expunge_all()
-            return Fate(row.number, "rejected", faults=faults_of(error), notes=row.notes)
+            return Fate(row.number, "rejected", faults=faults_of(error), notes=row.notes, people=tuple(people))
 
-    async def _taken(session: AsyncSession, row: Parsed, on_match: OnMatch) -> Fate:
-        given = {name: value for name, value in row.values.items() if value is not None}
+    async def _taken(session: AsyncSession, row: Parsed, given: Values, on_match: OnMatch) -> Fate:
         found = await find(session, given)
         if found is None:
             made = await create(session, given)
@@ -101,7 +110,7 @@ def undoing(
                     await remove(session, fate)
                 else:
                     await update(session, fate.record_id, fate.version, fate.before or {})
-        except (DomainError, SQLAlchemyError) as error:
+        except _REFUSALS as error:
             session.expunge_all()
             fault = faults_of(error)[0]
             return Fault(None, "changed_since") if fault.code == "stale_version" else fault
@@ -127,6 +136,6 @@ def faults_of(error: Exception) -> tuple[Fault, ...]:
 
 
 def _column(pointer: str) -> str | None:
-    """The column of a member: of an address the line of it, of a list the list."""
+    """The column of a member, named as an export names it: of a list the list, of an address the line of it."""
     parts = [part for part in pointer.split("/") if part and not part.isdigit()]
-    return parts[-1] if parts else None
+    return "_".join(parts[1:] if len(parts) > 1 and parts[0] in _OWN_NAMES else parts) or None

@@ -46,7 +46,7 @@ _COLUMNS = (
     ),
     Column(
         "name",
-        cells.typed(Line, cells.text),
+        cells.typed(Line, cells.line),
         "Nama Mitra",
         required=True,
         aliases=("Nama", "Nama Lembaga", "Nama PSKS"),
@@ -65,7 +65,7 @@ _COLUMNS = (
             "Kemendagri code of the region it serves: village, district, regency or province",
         ),
     ),
-    Column("address", cells.typed(Line, cells.text), "Alamat", aliases=("Alamat Lengkap",), example="Jl. Bahari 7"),
+    Column("address", cells.typed(Line, cells.line), "Alamat", aliases=("Alamat Lengkap",), example="Jl. Bahari 7"),
     Column(
         "phone",
         cells.typed(PhoneNumber, cells.phone),
@@ -73,7 +73,7 @@ _COLUMNS = (
         aliases=("No HP", "No Telp", "Nomor Telepon", "HP", "WA"),
         example="0812-7000-1234",
     ),
-    Column("contact_person", cells.typed(Line, cells.text), "Narahubung", aliases=("Kontak", "Contact Person")),
+    Column("contact_person", cells.typed(Line, cells.line), "Narahubung", aliases=("Kontak", "Contact Person")),
     Column(
         "offers",
         cells.many(cells.listed("partner_offers")),
