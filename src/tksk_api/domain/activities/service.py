@@ -369,8 +369,7 @@ async def _many(
 ) -> ActivityResults:
     """Each by itself, but read and written together: whoever waits for these rows, as a report does that is handed in,
     must not wait for a hundred steps. `step` refuses before it changes anything, and what the database alone would
-    refuse, all of them for one, is refused before it. Raises invalid_request
-    (duplicate_entry).
+    refuse, all of them for one, is refused before it. Raises invalid_request (duplicate_entry).
     """
     refuse_twice(keys)
     found = select(Activity).where(TABLE.c.id.in_(keys)).order_by(TABLE.c.id).with_for_update(key_share=True)

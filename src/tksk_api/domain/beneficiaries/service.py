@@ -224,14 +224,8 @@ async def take_full_numbers(session: AsyncSession, per_hour: int) -> None:
     await take_strictly(session, "full_numbers", per_hour, HOUR_SECONDS)
 
 
-async def are_restricted(session: AsyncSession, people: Collection[UUID]) -> bool:
-    """Whether the processing of one of them is restricted, wherever they live now."""
-    restricted = select(func.app.is_restricted(list(people)))
-    return bool((await (await session.connection()).execute(restricted)).scalar())
-
-
 async def restricted_among(session: AsyncSession, people: Collection[UUID]) -> set[UUID]:
-    """As `are_restricted`, which of them."""
+    """Those of them whose processing is restricted, wherever they live now."""
     if not people:
         return set()
     return set((await (await session.connection()).execute(_RESTRICTED, {"people": list(people)})).scalars())
