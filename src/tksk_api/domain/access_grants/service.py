@@ -14,7 +14,7 @@ from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id, table_of
 from tksk_api.domain.access_grants.models import AccessGrant
 from tksk_api.domain.access_grants.schemas import AccessGrantCreate, AccessGrantRead, Existence
-from tksk_api.domain.beneficiaries.service import EXISTS, find_anywhere, restricted_among
+from tksk_api.domain.beneficiaries.service import EXISTS, are_restricted, find_anywhere
 from tksk_api.domain.history.access import record_access, record_refusal
 from tksk_api.domain.limits.service import take_apart, take_strictly
 from tksk_api.domain.records import load, save
@@ -63,7 +63,7 @@ async def create(session: AsyncSession, pool: ReadPool, body: AccessGrantCreate,
         raise not_found()
     if found.inside:
         raise invalid("/nik", "already_visible")
-    if await restricted_among(session, [found.id]):
+    if await are_restricted(session, [found.id]):
         await record_refusal(session, "refused", "exists", None, [found.id])
         raise DomainError("processing_restricted")
     key = new_id()

@@ -22,7 +22,7 @@ from tksk_api.domain.attachments.reads import ATTACHMENTS
 from tksk_api.domain.attachments.rules import is_identity, keeps_place
 from tksk_api.domain.attachments.schemas import AttachmentUpload, Variant
 from tksk_api.domain.attachments.vault import THUMBNAIL, Sealed, Vault, new_name
-from tksk_api.domain.beneficiaries.service import restricted_among, take_full_numbers, unknown_person
+from tksk_api.domain.beneficiaries.service import are_restricted, take_full_numbers, unknown_person
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import create_once, created_before, keyring_of, load
 from tksk_api.domain.references.lists import codes
@@ -137,7 +137,7 @@ async def _opened(session: AsyncSession, row: Attachment, variant: Variant, purp
 
 async def _refuse_restricted(session: AsyncSession, row: Attachment) -> None:
     """As revealing a number is refused, which the database does not see. Raises processing_restricted."""
-    if row.beneficiary_id is not None and await restricted_among(session, [row.beneficiary_id]):
+    if row.beneficiary_id is not None and await are_restricted(session, [row.beneficiary_id]):
         raise DomainError("processing_restricted")
 
 

@@ -55,7 +55,6 @@ _IN_USE = text(
     "OR EXISTS (SELECT 1 FROM referrals WHERE beneficiary_id = :id "
     "AND status NOT IN ('rejected', 'cancelled', 'ended'))"
 )
-_RESTRICTED = text("SELECT p FROM unnest(CAST(:people AS uuid[])) AS p WHERE app.is_restricted(ARRAY[p])")
 
 
 class SealedCard(NamedTuple):
@@ -224,11 +223,10 @@ async def take_full_numbers(session: AsyncSession, per_hour: int) -> None:
     await take_strictly(session, "full_numbers", per_hour, HOUR_SECONDS)
 
 
-async def restricted_among(session: AsyncSession, people: Collection[UUID]) -> set[UUID]:
-    """Those of them whose processing is restricted, wherever they live now."""
-    if not people:
-        return set()
-    return set((await (await session.connection()).execute(_RESTRICTED, {"people": list(people)})).scalars())
+async def are_restricted(session: AsyncSession, people: Collection[UUID]) -> bool:
+    """Whether the processing of one of them is restricted, wherever they live now."""
+    restricted = select(func.app.is_restricted(list(people)))
+    return bool((await (await session.connection()).execute(restricted)).scalar())
 
 
 async def find_anywhere(session: AsyncSession, nik: str) -> Any:

@@ -18,10 +18,10 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES
 from tksk_api.domain.beneficiaries.service import (
     NIK_IS_UNIQUE,
+    are_restricted,
     full_nik,
     open_card,
     open_nik,
-    restricted_among,
     seal_card,
     seal_nik,
 )
@@ -80,7 +80,7 @@ async def _pair(session: AsyncSession, key: UUID, version: int, status: Duplicat
     for region in (row.region_code, row.other_region_code):
         if not scope_of(session).contains(region):
             raise DomainError("duplicate_elsewhere", office=await _office(session, region))
-    if await restricted_among(session, row.beneficiary_ids):
+    if await are_restricted(session, row.beneficiary_ids):
         raise DomainError("processing_restricted")
     if row.status != status:
         raise DomainError("transition_refused", state=row.status, allowed_actions=_ACTIONS[row.status])

@@ -19,7 +19,7 @@ from tksk_api.database.reads import Stored
 from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import full_niks, restricted_among
+from tksk_api.domain.beneficiaries.service import are_restricted, full_niks
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import load, save
@@ -166,7 +166,7 @@ async def _to_hand_out(session: AsyncSession, key: UUID, per_hour: int) -> tuple
     row = await load(session, SktmApplication, key)
     letter = await letters.letter_of(session, row.id)
     people = [row.beneficiary_id, *row.dependants]
-    if await restricted_among(session, people):
+    if await are_restricted(session, people):
         raise DomainError("processing_restricted")
     await record_access(session, people, purpose="letter_processing", fields=["nik"])
     return row, letter

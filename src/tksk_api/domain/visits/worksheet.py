@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tksk_api.database.session import principal_of
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.rules import age_on
-from tksk_api.domain.beneficiaries.service import restricted_among
+from tksk_api.domain.beneficiaries.service import are_restricted
 from tksk_api.domain.families.people import MEMBER, PERSON, in_area, known
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import load
@@ -86,9 +86,7 @@ async def of_visit(session: AsyncSession, key: UUID) -> Worksheet:
     if not made:
         row = await load(session, Visit, key)
         raise (
-            DomainError("processing_restricted")
-            if await restricted_among(session, [row.beneficiary_id])
-            else not_found()
+            DomainError("processing_restricted") if await are_restricted(session, [row.beneficiary_id]) else not_found()
         )
     return made[0]
 
