@@ -155,3 +155,12 @@ async def test_a_correction_withdrawn_and_returned_at_once_makes_one_wait_for_th
         )
         assert sorted(answer.status_code for answer in answers) == [200, 412], [answer.text for answer in answers]
     assert await differences(owner) == []
+
+
+async def test_what_was_withdrawn_leaves_nothing_to_do(team):
+    promised = {"follow_up": {"note": "Antar ke puskesmas", "due_on": str(TODAY)}}
+    entry = (await log(team.tksk, day=TODAY, **promised))["id"]
+    pending = f"{LOG}?follow_up=pending"
+    assert await rows_of(team.dinsos, pending) == 1
+    ok(await team.tksk.act(f"{LOG}/{entry}/withdraw", WHY))
+    assert await rows_of(team.dinsos, pending) == 0
