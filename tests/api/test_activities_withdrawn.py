@@ -140,3 +140,27 @@ async def test_what_was_handed_in_and_is_in_no_report_is_withdrawn_too(owner, te
     seen = {"If-Match": f'"v{gone["version"]}"'}
     assert code_of(await team.tksk.delete(f"{LOG}/{entry}", headers=seen)) == "transition_refused"
     assert await differences(owner) == []
+
+
+async def test_a_correction_withdrawn_and_returned_at_once_makes_one_wait_for_the_other(owner, team):
+    entries = [(await log(team.tksk, day=DAY))["id"] for _ in range(4)]
+    await accepted(team.tksk, team.dinsos, start=QUARTER)
+    for entry in entries:
+        correction = (await team.tksk.act(f"{LOG}/{entry}/revise", REVISE)).json()["id"]
+        url = f"{LOG}/{correction}"
+        version = ok(await team.tksk.act(f"{url}/submit"))["version"]
+        answers = await asyncio.gather(
+            team.tksk.act(f"{url}/withdraw", WHY, version=version),
+            team.dinsos.act(f"{url}/return", {"note": "Jumlahnya belum benar"}, version=version),
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 412], [answer.text for answer in answers]
+    assert await differences(owner) == []
+
+
+async def test_what_was_withdrawn_leaves_nothing_to_do(team):
+    promised = {"follow_up": {"note": "Antar ke puskesmas", "due_on": str(TODAY)}}
+    entry = (await log(team.tksk, day=TODAY, **promised))["id"]
+    pending = f"{LOG}?follow_up=pending"
+    assert await rows_of(team.dinsos, pending) == 1
+    ok(await team.tksk.act(f"{LOG}/{entry}/withdraw", WHY))
+    assert await rows_of(team.dinsos, pending) == 0

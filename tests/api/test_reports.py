@@ -540,6 +540,8 @@ async def test_a_correction_can_be_given_up(team):
     address = f"{URL}/{report['id']}"
     draft = await compiled(team.tksk, start=THIS_MONTH)
     assert code_of(await team.tksk.act(f"{URL}/{draft['id']}/discard")) == "transition_refused"
+    refused = await team.tksk.act(f"{URL}/{draft['id']}/revise", {"reason": "Salah jumlah"})
+    assert code_of(refused) == "transition_refused"
     assert code_of(await team.tksk.act(f"{address}/discard")) == "transition_refused"
     revised = ok(await team.tksk.act(f"{address}/revise", {"reason": "Mungkin salah"}))
     await log(team.tksk)

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Any
+from uuid import UUID
 
 import pytest
 from test_reports import LAST_MONTH, THIS_MONTH, URL, accepted, compiled, log, submitted
@@ -80,6 +81,19 @@ async def test_one_that_cannot_be_printed_is_named_and_holds_up_no_other(as_, ap
     job = await rendered(app, team.dinsos, with_broken_printer)
     found = {one["region_code"]: (one["error"], one["bytes"]) for one in job["result"]["documents"]}
     assert found == {PANJANG: ("internal_error", None), NEIGHBOUR: (None, 5)}
+
+
+async def test_one_whose_content_cannot_be_read_is_named_and_holds_up_no_other(as_, app, owner, team):
+    mine = await compiled(team.tksk)
+    await compiled(await as_("tksk", NEIGHBOUR), region=NEIGHBOUR)
+    await owner.execute("UPDATE reports SET content = '{}' WHERE id = $1", UUID(mine["id"]))
+
+    async def with_printer(session: Any, job: Any) -> Any:
+        return await render(session, job, vault=app.state.house.vault, renders={"pdf": lambda _: b"paper"})
+
+    job = await rendered(app, team.dinsos, with_printer)
+    found = {one["region_code"]: (one["status"], one["error"], one["bytes"]) for one in job["result"]["documents"]}
+    assert found == {PANJANG: ("draft", "internal_error", None), NEIGHBOUR: ("draft", None, 5)}
 
 
 async def test_it_is_for_offices_and_regencies_and_says_when_there_is_nothing(as_, app, team):

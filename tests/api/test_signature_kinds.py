@@ -13,7 +13,9 @@ from uuid import UUID
 
 import pymupdf
 import pytest
+import segno
 from cryptography.hazmat.primitives import serialization
+from PIL import Image
 from pydantic import SecretStr
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
@@ -488,6 +490,26 @@ def scanned(pdf: bytes, words: str = "") -> bytes:
     return content
 
 
+def carelessly_written(pdf: bytes) -> bytes:
+    """As some scanners leave a PDF: metadata that are no XML, and a list of notes with nothing in it."""
+    paper = pymupdf.open(stream=pdf)
+    paper.set_xml_metadata("<x:xmpmeta>scanner")
+    paper.xref_set_key(paper[0].xref, "Annots", "[null]")
+    content: bytes = paper.tobytes()
+    return content
+
+
+def beside_a_code_of_others(content: bytes) -> bytes:
+    """The letter's own code lies under the stamp; on the paper beside it is one that somebody else checks."""
+    whole = Image.open(BytesIO(content)).convert("RGB").resize((1600, 1200))
+    code = BytesIO()
+    segno.make("https://kk.example.id/verify/AbCdEf123456", error="m").save(code, kind="png", scale=8, border=4)
+    whole.paste(Image.open(code).convert("RGB"), (100, 100))
+    taken = BytesIO()
+    whole.save(taken, "JPEG")
+    return taken.getvalue()
+
+
 async def test_a_scan_is_compared_with_the_letter_by_its_code(as_, owner, monkeypatch):
     team, row = await wet(as_, owner)
     url = f"{URL}/{row['id']}/signed-scan"
@@ -502,6 +524,8 @@ async def test_a_scan_is_compared_with_the_letter_by_its_code(as_, owner, monkey
         (picture(), ["qr_unreadable"]),
         (photographed(pdf), []),
         (scanned(pdf, words=row["letter"]["verification_url"]), []),
+        (carelessly_written(scanned(pdf)), []),
+        (beside_a_code_of_others(picture()), ["qr_unreadable"]),
     ):
         scan = await attach(team.clerk, row["beneficiary_id"], content=content)
         seen = ok(await team.clerk.act(url, {"attachment_id": scan}))["letter"]

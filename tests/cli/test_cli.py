@@ -237,7 +237,7 @@ def test_a_served_service_answers_over_http(environment):
     ) as server:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
-                for _ in range(200):
+                for _ in range(600):  # a minute: it starts in seconds, but not on a machine that is busy with all tests
                     with suppress(httpx.TransportError):
                         ready = http.get("/readyz")
                         break

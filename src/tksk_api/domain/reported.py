@@ -108,9 +108,11 @@ def partner_type(rows: Table) -> Any:
 
 
 def follow_up(rows: Table) -> Any:
-    """Activities that leave something to do: `done` once work that counts says it follows it up, else `pending`."""
+    """Activities that leave something to do: `done` once work that counts says it follows it up, else `pending`. What
+    was withdrawn leaves nothing."""
+    leaves = and_(rows.c.follow_up.is_not(None), rows.c.status != literal_column("'withdrawn'"))
     done = is_followed_up(rows)
-    return lambda value: and_(rows.c.follow_up.is_not(None), done == (cast(value, Text) == literal_column("'done'")))
+    return lambda value: and_(leaves, done == (cast(value, Text) == literal_column("'done'")))
 
 
 def left_out(rows: Table) -> Any:

@@ -27,6 +27,11 @@ def reply(session: AsyncSession, request: Request, stored: Stored) -> Response:
     return keep(session, respond(stored, 201 if stored.created else 200, headers=headers))
 
 
+def under_way(session: AsyncSession, job: Stored) -> Response:
+    """A job that was asked for: 202, and where to follow it. Kept for a retry with the same key."""
+    return keep(session, respond(job, 202, headers={"Location": f"/v1/jobs/{job.id}"}))
+
+
 def keep(session: AsyncSession, response: Response) -> Response:
     """Remember the answer, so that an Idempotency-Key can store it with the effect."""
     session.info["reply"] = response

@@ -18,7 +18,7 @@ from tksk_api.http.concurrency import IfMatch, etag
 from tksk_api.http.dependencies import ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
 from tksk_api.http.problems import language_of
-from tksk_api.http.replies import PRIVATE, keep, respond, respond_page
+from tksk_api.http.replies import PRIVATE, keep, respond_page, under_way
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Day, RegionCode
@@ -94,7 +94,7 @@ async def simulate_program(session: SessionDep, code: Code, body: SimulationCrea
     is told every number in steps of five.
     """
     stored = await simulation.start(session, code, body)
-    return keep(session, respond(stored, 202, headers={"Location": f"/v1/jobs/{stored.id}"}))
+    return under_way(session, stored)
 
 
 def _detail(found: ProgramDetail) -> Response:

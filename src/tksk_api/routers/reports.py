@@ -38,7 +38,7 @@ from tksk_api.domain.reports.workflow import Status
 from tksk_api.http.concurrency import IfMatch, is_known
 from tksk_api.http.dependencies import DoorDep, House, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import Page, PageQuery
-from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
+from tksk_api.http.replies import PRIVATE, reply, respond, respond_page, under_way
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Day, RegionCode, digits_only
@@ -134,7 +134,7 @@ async def compile_reports(session: SessionDep, body: ReportMany) -> Response:
     Reports that are there already stay as they are; the result names those made and the vacant districts.
     """
     job = await service.start_many(session, body)
-    return keep(session, respond(job, 202, headers={"Location": f"/v1/jobs/{job.id}"}))
+    return under_way(session, job)
 
 
 @router.post(
@@ -151,7 +151,7 @@ async def render_reports(session: SessionDep, body: ReportRender) -> Response:
     `url`, `etag`, size and SHA-256: fetching one gives this very file, until its report moves on."""
     sharing.require_whole(session, photos=False)
     job = await service.start_rendering(session, body)
-    return keep(session, respond(job, 202, headers={"Location": f"/v1/jobs/{job.id}"}))
+    return under_way(session, job)
 
 
 def rendering(house: House) -> Handler:

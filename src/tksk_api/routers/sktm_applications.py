@@ -36,7 +36,7 @@ from tksk_api.domain.sktm_policies.schemas import Purpose
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import House, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.pagination import CountedAs, Page, PageQuery, needs
-from tksk_api.http.replies import PRIVATE, keep, reply, respond, respond_page
+from tksk_api.http.replies import PRIVATE, reply, respond, respond_page, under_way
 from tksk_api.http.routing import Router
 from tksk_api.security.permissions import Permission
 from tksk_api.types import CaseNumber, Day, RegionCode, VillageCode
@@ -254,7 +254,7 @@ async def sign_sktm_applications(session: SessionDep, body: SignMany) -> Respons
     Its result has the letter's number or the problem's code of each. Signing out ends it; what is signed stays signed.
     """
     stored = await sign_many.start(session, body)
-    return keep(session, respond(stored, 202, headers={"Location": f"/v1/jobs/{stored.id}"}))
+    return under_way(session, stored)
 
 
 def signing(house: House) -> Handler:

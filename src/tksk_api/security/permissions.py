@@ -237,7 +237,8 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     ),
     # Works through the officers of a regency or province (DOMAIN §1.2): their work and their districts, nobody's file.
     Role.COORDINATOR: frozenset(
-        _KNOWS | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ, _P.REPORT_READ, _P.FIGURES_READ}
+        _KNOWS
+        | {_P.ASSIGNMENT_READ, _P.ACTIVITY_READ, _P.PARTNER_READ, _P.REPORT_READ, _P.FIGURES_READ}
         | {_P.EXPORT_RUN}
     ),
     Role.AGENCY: frozenset(

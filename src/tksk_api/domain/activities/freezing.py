@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.domain.activities.models import Activity
@@ -77,9 +77,11 @@ async def unfreeze(session: AsyncSession, report_id: UUID) -> None:
 
 
 async def lock_many(session: AsyncSession, keys: Collection[UUID]) -> None:
-    """Hold these, and what they correct, until the commit."""
-    corrected = select(TABLE.c.revises_id).where(TABLE.c.id.in_(keys)).scalar_subquery()
-    await _lock(session, or_(TABLE.c.id.in_(keys), TABLE.c.id.in_(corrected)))
+    """Hold these, what they correct, and what that corrected, until the commit."""
+    chain = select(TABLE.c.id, TABLE.c.revises_id).where(TABLE.c.id.in_(keys)).cte("chain", recursive=True)
+    before = TABLE.alias("before")
+    chain = chain.union(select(before.c.id, before.c.revises_id).join(chain, before.c.id == chain.c.revises_id))
+    await _lock(session, TABLE.c.id.in_(select(chain.c.id)))
 
 
 async def _lock(session: AsyncSession, *which: ColumnElement[bool]) -> None:

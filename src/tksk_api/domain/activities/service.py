@@ -44,7 +44,7 @@ from tksk_api.domain.agencies.models import Agency
 from tksk_api.domain.attachments import service as attachments
 from tksk_api.domain.batches import Refusal, refuse_twice, told
 from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import restricted_among, unknown_person
+from tksk_api.domain.beneficiaries.service import unknown_person
 from tksk_api.domain.history.models import Transition
 from tksk_api.domain.partners.service import link_errors
 from tksk_api.domain.records import (
@@ -273,6 +273,7 @@ async def submit(session: AsyncSession, key: UUID, version: int | None) -> Store
     the officer's own, and invalid_request: unknown_reference for an attachment that was taken back meanwhile,
     outside_report for a correction that left what is reported.
     """
+    await lock_many(session, [key])
     row = await load(session, Activity, key, version)
     await _hand_in(session, row, (await own_account(session)).full_name)
     return await save(session, ACTIVITIES, row)
@@ -284,7 +285,7 @@ async def _hand_in(session: AsyncSession, row: Activity, name: str) -> None:
     refuse_frozen(row)
     WORKFLOW.check("submit", row.status)
     await _refuse_logged(session, row)
-    corrected = await _corrected(session, row, lock=True)
+    corrected = await _corrected(session, row)
     if corrected is not None:
         await refuse_elsewhere(session, corrected, row.region_code or "", row.occurred_on)
     kept = corrected.attachment_ids if corrected else ()
@@ -301,9 +302,10 @@ async def send_back(session: AsyncSession, key: UUID, version: int, body: Activi
 
     Raises transition_refused, frozen, stale_version.
     """
+    await lock_many(session, [key])
     row = await load(session, Activity, key, version)
     refuse_frozen(row)
-    corrected = await _corrected(session, row, lock=True)
+    corrected = await _corrected(session, row)
     WORKFLOW.take(session, row, "return", (await own_account(session)).full_name, note=body.note)
     stored = await save(session, ACTIVITIES, row)
     if corrected is not None:
@@ -330,7 +332,8 @@ async def withdraw(session: AsyncSession, key: UUID, version: int, body: Activit
     Raises permission_denied, already_corrected (the correction is the one to withdraw, or to delete while it is a
     draft), transition_refused, stale_version.
     """
-    row = await _load_own(session, key, version, lock=True)
+    await lock_many(session, [key])
+    row = await _load_own(session, key, version)
     WORKFLOW.check("withdraw", row.status)
     refuse_corrected(row)
     await refuse_second_correction(session, row)
@@ -368,22 +371,18 @@ async def _many(
     language: Language,
 ) -> ActivityResults:
     """Each by itself, but read and written together: whoever waits for these rows, as a report does that is handed in,
-    must not wait for a hundred steps. `step` refuses before it changes anything, and what the database alone would
-    refuse, all of them for one, is refused before it. Raises invalid_request
+    must not wait for a hundred steps. `step` refuses before it changes anything. Raises invalid_request
     (duplicate_entry).
     """
     refuse_twice(keys)
-    found = select(Activity).where(TABLE.c.id.in_(keys)).order_by(TABLE.c.id).with_for_update(key_share=True)
-    rows = {row.id: row for row in (await session.execute(found)).scalars() if row.deleted_at is None}
-    restricted = await restricted_among(session, {person for row in rows.values() for person in row.beneficiary_ids})
+    found = (await session.execute(select(Activity).where(TABLE.c.id.in_(keys)))).scalars()
+    rows = {row.id: row for row in found if row.deleted_at is None}
     refused: dict[UUID, Refusal] = {}
     with session.no_autoflush:
         for key in keys:
             try:
                 if key not in rows:
                     raise not_found()
-                if not restricted.isdisjoint(rows[key].beneficiary_ids):
-                    raise DomainError("processing_restricted")
                 await step(rows[key])
             except DomainError as error:
                 refused[key] = told(error, language)
@@ -523,10 +522,9 @@ def _refused(row: Activity) -> DomainError:
     return DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
 
 
-async def _corrected(session: AsyncSession, row: Activity, *, lock: bool = False) -> Activity | None:
-    """What the row corrects, when it is a correction; `lock` where that is written too, for its report may be returned
-    at this moment."""
-    return None if row.revises_id is None else await load(session, Activity, row.revises_id, lock=lock)
+async def _corrected(session: AsyncSession, row: Activity) -> Activity | None:
+    """What the row corrects, when it is a correction."""
+    return None if row.revises_id is None else await load(session, Activity, row.revises_id)
 
 
 async def _still_there(session: AsyncSession, people: Sequence[UUID]) -> list[UUID]:

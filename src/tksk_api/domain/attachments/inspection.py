@@ -265,14 +265,20 @@ def pictures_in_scan(upload: BinaryIO) -> list[bytes]:
 
 
 def _made_by(reader: Any) -> str:
-    said, xmp = reader.metadata or {}, reader.xmp_metadata
-    tool = xmp.xmp_creator_tool if xmp is not None else ""
+    said, tool = reader.metadata or {}, None
+    with suppress(
+        Exception
+    ):  # a scanner's metadata that are no XML say nothing, which is no reason to refuse the paper
+        tool = reader.xmp_metadata.xmp_creator_tool if reader.xmp_metadata is not None else None
     return f"{said.get('/Creator', '')} {said.get('/Producer', '')} {tool}".lower()
 
 
 def _links_to_letter(page: Any) -> bool:
-    links = (link.get_object() for link in page.get("/Annots") or ())
-    return any(_CHECKED_AT in str((link.get("/A") or {}).get("/URI", "")) for link in links)
+    listed = page.get("/Annots")
+    listed = listed.get_object() if listed is not None else None
+    links = [link.get_object() for link in listed] if isinstance(listed, list) else []
+    actions = [link.get("/A") for link in links if isinstance(link, dict)]
+    return any(isinstance(action, dict) and _CHECKED_AT in str(action.get("/URI", "")) for action in actions)
 
 
 def _shown(page: Any) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -73,6 +73,18 @@ class _Process:
         with suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait()
+
+
+def _in_memory(
+    question: bytes, ask: Callable[[list[int]], dict[str, Any] | None]
+) -> tuple[dict[str, Any] | None, bytes]:
+    """What `ask` says of two files without a name or a place on disk: the question, and one that the answer fills."""
+    with os.fdopen(os.memfd_create("asked"), "w+b") as asked, os.fdopen(os.memfd_create("told"), "w+b") as told:
+        asked.write(question)
+        asked.seek(0)
+        answer = ask([asked.fileno(), told.fileno()])
+        told.seek(0)
+        return answer, told.read()
 
 
 class Inspectors:
@@ -143,24 +155,14 @@ class Inspectors:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._unlock, request)
 
     def _look_at_scan(self, pdf: bytes) -> tuple[dict[str, Any] | None, bytes]:
-        with os.fdopen(os.memfd_create("pdf"), "w+b") as upload, os.fdopen(os.memfd_create("told"), "w+b") as told:
-            upload.write(pdf)
-            upload.seek(0)
-            answer = self._ask([os.dup(upload.fileno()), os.dup(told.fileno())], _SCANNED)
-            told.seek(0)
-            return answer, told.read()
+        return _in_memory(pdf, lambda files: self._ask([os.dup(number) for number in files], _SCANNED))
 
     def _unlock(self, request: bytes) -> tuple[dict[str, Any] | None, bytes]:
-        with os.fdopen(os.memfd_create("asked"), "w+b") as asked, os.fdopen(os.memfd_create("told"), "w+b") as told:
-            asked.write(request)
-            asked.seek(0)
-            process = _Process()
-            try:
-                answer = process.ask([asked.fileno(), told.fileno()], _UNLOCK)
-            finally:
-                process.close()
-            told.seek(0)
-            return answer, told.read()
+        process = _Process()
+        try:
+            return _in_memory(request, lambda files: process.ask(files, _UNLOCK))
+        finally:
+            process.close()
 
     def _ask(self, files: list[int], what: bytes) -> dict[str, Any] | None:
         process: _Process | None = getattr(self._mine, "process", None)

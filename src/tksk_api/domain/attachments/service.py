@@ -22,7 +22,7 @@ from tksk_api.domain.attachments.reads import ATTACHMENTS
 from tksk_api.domain.attachments.rules import is_identity, keeps_place
 from tksk_api.domain.attachments.schemas import AttachmentUpload, Variant
 from tksk_api.domain.attachments.vault import THUMBNAIL, Sealed, Vault, new_name
-from tksk_api.domain.beneficiaries.service import take_full_numbers, unknown_person
+from tksk_api.domain.beneficiaries.service import are_restricted, take_full_numbers, unknown_person
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.records import create_once, created_before, keyring_of, load
 from tksk_api.domain.references.lists import codes
@@ -39,7 +39,6 @@ _KEY = "attachments.key"
 _TABLE = table_of(Attachment)
 # Above this package: visits, activities, applications and referrals know attachments, attachments do not know them.
 _OWNERS = {"beneficiary_id": "beneficiaries", "visit_id": "visits", "activity_id": "activities"}
-_RESTRICTED = text("SELECT app.is_restricted(ARRAY[CAST(:id AS uuid)])")
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,7 @@ async def _opened(session: AsyncSession, row: Attachment, variant: Variant, purp
 
 async def _refuse_restricted(session: AsyncSession, row: Attachment) -> None:
     """As revealing a number is refused, which the database does not see. Raises processing_restricted."""
-    restricted = await (await session.connection()).execute(_RESTRICTED, {"id": row.beneficiary_id})
-    if restricted.scalar():
+    if row.beneficiary_id is not None and await are_restricted(session, [row.beneficiary_id]):
         raise DomainError("processing_restricted")
 
 

@@ -71,7 +71,6 @@ UPDATE public.beneficiaries b SET deleted_at = clock_timestamp()
   FROM unnest(CAST(:people AS uuid[]), CAST(:versions AS integer[])) AS w (id, version)
  WHERE b.id = w.id AND b.version = w.version AND b.deleted_at IS NULL
 """)
-_RESTRICTED = text("SELECT p FROM unnest(CAST(:people AS uuid[])) AS p WHERE app.is_restricted(ARRAY[p])")
 
 
 class SealedCard(NamedTuple):
@@ -294,13 +293,6 @@ async def are_restricted(session: AsyncSession, people: Collection[UUID]) -> boo
     """Whether the processing of one of them is restricted, wherever they live now."""
     restricted = select(func.app.is_restricted(list(people)))
     return bool((await (await session.connection()).execute(restricted)).scalar())
-
-
-async def restricted_among(session: AsyncSession, people: Collection[UUID]) -> set[UUID]:
-    """As `are_restricted`, which of them."""
-    if not people:
-        return set()
-    return set((await (await session.connection()).execute(_RESTRICTED, {"people": list(people)})).scalars())
 
 
 async def find_anywhere(session: AsyncSession, nik: str) -> Any:

@@ -3,9 +3,9 @@ print every report there is of a period."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -39,13 +39,15 @@ SELECT g.code,
 # What counts or lies with the office, else the draft.
 _NEXT = text("""
 SELECT r.id, r.region_code, count(*) OVER () AS left_over,
-       CASE WHEN r.status IN ('submitted', 'accepted') THEN r.revision ELSE r.accepted_revision END AS revision
+       CASE WHEN r.status IN ('submitted', 'accepted') THEN r.revision ELSE r.accepted_revision END AS revision,
+       CASE WHEN r.status = 'submitted' OR r.accepted_revision IS NULL THEN r.status ELSE 'accepted' END AS status
   FROM reports r
  WHERE r.period_type = :period_type AND r.period_start = :first AND r.region_code > :after
    AND (r.region_code = :region OR r.region_code > :region || '.' AND r.region_code < :region || '/')
  ORDER BY r.region_code LIMIT 1
 """)
 Render = Callable[[Printable], bytes]  # the file of a report
+T = TypeVar("T")
 
 
 async def step(session: AsyncSession, job: Job) -> Progress:
@@ -89,11 +91,10 @@ async def render(session: AsyncSession, job: Job, *, vault: Vault, renders: Mapp
     }
     row = (await (await session.connection()).execute(_NEXT, asked)).first()
     if row is not None:
-        found = await document(session, row.id, row.revision)
-        printed = await printable(session, vault, found)
+        opened = await _tried(job, row.id, _opened(session, vault, row))
         for kind in wanted["formats"]:
-            file = await _file(job, row.id, renders[kind], printed)
-            documents.append(_told(row, found, printed, kind, file))
+            file = await _tried(job, row.id, asyncio.to_thread(renders[kind], opened[1])) if opened else None
+            documents.append(_told(row, opened, kind, file))
     done = job.done + (row is not None)
     total = job.done + (row.left_over if row is not None else 0)
     if row is not None and done < total:
@@ -103,10 +104,16 @@ async def render(session: AsyncSession, job: Job, *, vault: Vault, renders: Mapp
     return Progress({}, done, total, RenderedMany.model_validate(told).model_dump(mode="json"))
 
 
-async def _file(job: Job, key: UUID, to_file: Render, printed: Printable) -> bytes | None:
-    """The document; None where it cannot be made, which is tried again first, as any step."""
+async def _opened(session: AsyncSession, vault: Vault, row: Any) -> tuple[Document, Printable]:
+    async with session.begin_nested():
+        found = await document(session, row.id, row.revision)
+        return found, await printable(session, vault, found)
+
+
+async def _tried(job: Job, key: UUID, making: Awaitable[T]) -> T | None:
+    """What comes of it; None where it cannot be made, which is tried again first, as any step."""
     try:
-        return await asyncio.to_thread(to_file, printed)
+        return await making
     except Exception as error:
         if job.attempts + 1 < MAX_ATTEMPTS:
             raise
@@ -114,17 +121,17 @@ async def _file(job: Job, key: UUID, to_file: Render, printed: Printable) -> byt
         return None
 
 
-def _told(row: Any, found: Document, printed: Printable, kind: str, file: bytes | None) -> dict[str, Any]:
+def _told(row: Any, opened: tuple[Document, Printable] | None, kind: str, file: bytes | None) -> dict[str, Any]:
     pinned = f"&revision={row.revision}" if row.revision is not None else ""
     told = RenderedRead.model_validate(
         {
             "report_id": row.id,
             "region_code": row.region_code,
-            "status": found.standing.status,
+            "status": row.status,
             "revision": row.revision,
             "format": kind,
             "url": f"/v1/reports/{row.id}/document?format={kind}{pinned}",
-            "etag": None if file is None else document_etag(found, printed, kind),
+            "etag": None if opened is None or file is None else document_etag(*opened, kind),
             "bytes": None if file is None else len(file),
             "sha256": None if file is None else hashlib.sha256(file).hexdigest(),
             "error": "internal_error" if file is None else None,

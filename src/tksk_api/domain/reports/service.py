@@ -255,6 +255,7 @@ async def revise(session: AsyncSession, key: UUID, version: int, body: ReportRev
     Raises not_found, permission_denied, transition_refused, stale_version.
     """
     row = await _load_own(session, key, version)
+    WORKFLOW.check("revise", row.status)
     newest = select(func.max(SNAPSHOTS.c.number)).where(SNAPSHOTS.c.report_id == row.id)
     number = 1 + (await (await session.connection()).execute(newest)).scalar_one()
     await _step(session, row, "revise", note=body.reason, details={"revision": number})

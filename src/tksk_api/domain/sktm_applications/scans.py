@@ -93,9 +93,11 @@ def _warnings(found: list[str] | None, address: str) -> list[str]:
     """
     if found is None:
         return ["qr_not_checked"]
-    if not found:
+    pages = {code.partition("#")[0] for code in found}
+    letters_of_ours = {page for page in pages if page.rpartition("/")[0] == address.rpartition("/")[0]}
+    if not letters_of_ours:  # a family card lies beside it, say, whose code is somebody else's
         return ["qr_unreadable"]
-    if all(code.partition("#")[0] != address for code in found):
+    if address not in letters_of_ours:
         raise invalid("/attachment_id", "qr_of_another_letter")
     return []
 
