@@ -12,6 +12,21 @@ branch_labels = None
 depends_on = None
 
 _OWNED = f"({ops.INSIDE}) AND (created_by = {ops.USER} OR {ops.ROLE} = 'system')"
+# What stands in `app.erase_subject`, and what stands before it from now on.
+_ERASED = (
+    "    -- Files that were asked for about this person, and those on whose pages they stand: nobody can read one\n"
+    "    -- without its key, and whom a filter named is not said any more.\n"
+    "    UPDATE public.exports e\n"
+    "       SET status = CASE WHEN e.status = 'failed' THEN e.status ELSE 'removed' END, key_cipher = NULL,\n"
+    "           reason = NULL, filter = '{}', asked = '{}', place = NULL, version = e.version + 1,\n"
+    "           finished_at = coalesce(e.finished_at, p_at)\n"
+    "     WHERE EXISTS (SELECT 1 FROM jsonb_each(e.asked) AS f WHERE f.value->>1 = p_subject::text)\n"
+    "        OR e.key_cipher IS NOT NULL AND EXISTS (\n"
+    "            SELECT 1 FROM public.jobs j\n"
+    "              JOIN public.access_log l ON l.request_id = (j.parameters->>'request')::uuid\n"
+    "             WHERE j.id = e.job_id AND l.operation = 'export' AND l.subject_ids @> ARRAY[p_subject]);\n\n",
+    "    -- What is also about others keeps its words, without this person's.\n",
+)
 
 
 def upgrade() -> None:
@@ -62,8 +77,10 @@ def upgrade() -> None:
     )
     ops.force_policy("export_parts", f"{ops.ROLE} = 'system'")
     ops.grant("export_parts", "SELECT", "INSERT", "DELETE")
+    ops.amend("erase_subject", _ERASED)
 
 
 def downgrade() -> None:
+    ops.unamend("erase_subject", _ERASED)
     op.drop_table("export_parts")
     op.drop_table("exports")

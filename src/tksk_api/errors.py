@@ -463,14 +463,46 @@ PROBLEMS: Mapping[str, ProblemText] = {
         "{rejected} rows are rejected, and this file is to be written as a whole or not at all. Correct the file by "
         "its report and upload it again, or validate it once more with atomic=row.",
     ),
+    "upload_offset_differs": ProblemText(
+        409,
+        "Bagian ini bukan lanjutannya",
+        "This part is not the next one",
+        "Sejauh ini {offset} dari {bytes} byte sudah diterima. Kirim bagian yang mulai dari sana, dengan Upload-Offset "
+        "yang sama.",
+        "{offset} of {bytes} bytes have arrived so far. Send the part that begins there, with the same Upload-Offset.",
+    ),
+    "upload_incomplete": ProblemText(
+        409,
+        "Berkas belum lengkap",
+        "The file is not complete",
+        "Baru {offset} dari {bytes} byte yang diterima. Kirim bagian selebihnya, lalu impor.",
+        "Only {offset} of {bytes} bytes have arrived. Send the rest of its parts, then import it.",
+    ),
+    "upload_differs": ProblemText(
+        409,
+        "Berkas tidak sama dengan yang diumumkan",
+        "The file is not the one that was announced",
+        "Yang diterima tidak cocok dengan sha256 yang disebut semula; berkas mungkin berubah selama dikirim. Hapus "
+        "unggahan ini dan kirim lagi dari awal.",
+        "What arrived does not match the sha256 given at the beginning; the file may have changed while it was sent. "
+        "Delete this upload and send it from the start.",
+    ),
+    "uploads_open": ProblemText(
+        409,
+        "Terlalu banyak unggahan yang belum selesai",
+        "Too many uploads are unfinished",
+        "Paling banyak {max} unggahan sekaligus. Selesaikan atau hapus salah satu; GET /v1/imports/uploads memuat "
+        "daftarnya.",
+        "{max} uploads at once at most. Finish or delete one of them; GET /v1/imports/uploads lists them.",
+    ),
     "workbook_full": ProblemText(
         409,
         "Tidak muat dalam buku kerja",
         "It does not fit into a workbook",
-        "Sebuah lembar XLSX memuat paling banyak 1.048.576 baris, dan satu sel 32.767 huruf. Ekspor lagi sebagai csv, "
-        "jsonl atau parquet, atau batasi dengan filter.",
-        "A sheet of an XLSX holds 1,048,576 rows at most, and a cell 32,767 characters. Export it again as csv, jsonl "
-        "or parquet, or narrow it down with a filter.",
+        "Sebuah lembar XLSX memuat paling banyak 1.048.576 baris, dan satu sel 32.767 huruf. Pilih format lain, "
+        "misalnya csv, atau batasi ekspor dengan filter.",
+        "A sheet of an XLSX holds 1,048,576 rows at most, and a cell 32,767 characters. Ask for another format, like "
+        "csv, or narrow an export down with a filter.",
     ),
     "frozen": ProblemText(
         409,
@@ -808,12 +840,6 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "unknown_reference": ("Tidak ada atau di luar wilayah Anda.", "Does not exist or lies outside your area."),
     "unknown_code": ("Kode tidak ada di daftar {list}.", "The code is not in the list {list}."),
     "unknown_region": ("Kode wilayah tidak dikenal.", "Unknown region code."),
-    "regions_packaged": (
-        "Wilayah tidak diimpor: daftarnya bagian dari aplikasi, sama bagi semua, dan dimuat administrator server "
-        "dengan `tksk regions load`.",
-        "Regions are not imported: their list comes with the application, the same for everybody, and whoever runs the "
-        "server loads it with `tksk regions load`.",
-    ),
     "region_level": ("Pilih wilayah tingkat {level}.", "Choose a region of the level {level}."),
     "already_visible": (
         "Orang ini terdaftar di wilayah Anda; tidak perlu izin khusus.",

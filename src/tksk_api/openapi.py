@@ -216,7 +216,9 @@ def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
     parameters += [_IDEMPOTENCY, _LANGUAGE] if is_keyed else [_LANGUAGE]
     if method == "patch" and has_body:
         content = operation["requestBody"]["content"]
-        operation["requestBody"]["content"] = {"application/merge-patch+json": content["application/json"], **content}
+        if "application/json" in content:
+            merge = {"application/merge-patch+json": content["application/json"]}
+            operation["requestBody"]["content"] = {**merge, **content}
     conditions = {
         ("414", "422", "503"): True,  # 422 also for an unknown query parameter
         ("401", "403"): permission != PUBLIC,

@@ -290,8 +290,10 @@ async def test_nobody_gives_a_client_more_than_their_role_may_do(as_, office):
         Permission.PROGRAM_SIMULATE,
         Permission.JOB_FOLLOW,
         Permission.FIGURES_READ,
+        Permission.IMPORT_RUN,
+        Permission.EXPORT_RUN,
         Permission.DECILE_WRITE,
-    }  # the first three name nobody
+    }  # the first three name nobody; a table also needs the scope of what is in it
     assert {scope for scope in CLIENT_SCOPES[Role.MINISTRY] - counting if not scope.endswith(":read")} == set()
     assert CLIENT_SCOPES[Role.PROVINCE_OFFICE] - ROLE_PERMISSIONS[Role.PROVINCE_OFFICE] == {
         Permission.BENEFICIARY_WRITE,

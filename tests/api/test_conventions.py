@@ -30,6 +30,10 @@ NOT_JSON = {
     "get_sktm_logo": "image/jpeg",
     "get_chart": "image/svg+xml",
     "get_dashboard": "text/html",
+    "get_import_template": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "get_import_errors": "text/csv",
+    "follow_import": "text/event-stream",
+    "get_export_content": "text/csv",
 }
 # Looked at before the rest of the query, as a token is.
 CREDENTIALS = {"signature": ("link_refused",)}
@@ -37,6 +41,7 @@ CREDENTIALS = {"signature": ("link_refused",)}
 FILLED_IN = {"nik_status"}
 # Any text may be asked about.
 ANY_TEXT = {"verify_letter", "verify_report"}
+NAMES = {"bukan-uuid", "1", "99999999999999999999"}  # of what is made by its name
 DEEP = b"[" * 100_000 + b"]" * 100_000
 LAST_DAY = "9999-12-31"  # has no day after it, and is infinity to the database
 
@@ -271,6 +276,8 @@ def is_within(value: str, schema: dict[str, Any]) -> bool:
 )
 async def test_an_odd_path_parameter_is_refused_by_every_operation(world, unchanged, odd):
     for operation in operations(world.app):
+        if operation.name == "put_import_mapping" and odd in NAMES:
+            continue
         if operation.path_parameters:
             path = world.path(operation, **dict.fromkeys(operation.path_parameters, odd))
             answer = await send(world, operation, path)

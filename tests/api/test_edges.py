@@ -256,6 +256,7 @@ async def test_a_listed_origin_may_read_every_answer_errors_too(settings, owner,
             "Idempotency-Replayed",
             "Content-Language",
             "API-Version",
+            "Upload-Offset",
         }
 
 

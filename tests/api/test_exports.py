@@ -5,7 +5,7 @@ import io
 import json
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pyarrow.parquet as pq
@@ -190,7 +190,7 @@ async def test_filters_are_those_of_the_list(as_, app):
     for wrong in (
         {"nik": "x"},
         {"limit": 3},
-        {"as_of": "2026-01-01T00:00:00Z"},
+        {"as_of": "2026-01-01T00:00:00Z"},  # without a village
         {"village_code": "18"},
         {"nik_status": "?"},
     ):
@@ -203,13 +203,65 @@ async def test_filters_are_those_of_the_list(as_, app):
     assert visits["status"] == "done"
 
 
+async def test_the_past_and_a_search_leave_as_their_lists_show_them(as_, app, owner, small_pages):
+    tksk = await as_("tksk", PANJANG)
+    for number in range(3):
+        await register(tksk, number)
+    now = datetime.now(UTC).isoformat()
+    await owner.execute("UPDATE beneficiaries SET created_at = created_at - interval '3 days'")
+    then = {"as_of": now, "village_code": SRENGSEM}
+    listed = (await tksk.get("/v1/beneficiaries", params=then)).json()["items"]
+    past = await content(tksk, await exported(app, tksk, format="jsonl", filter=then))
+    assert [json.loads(line) for line in past.splitlines()] == listed
+    assert len(listed) == 3
+    table = rows_of(await content(tksk, await exported(app, tksk, filter=then)))
+    assert {row["as_of"][:10] for row in table} == {now[:10]}
+    assert code_of(await ask(tksk, filter=then, **FULL)) == "invalid_request"
+    office = await as_("regency_office", BANDAR_LAMPUNG)
+    partner = {"type": "karang_taruna", "name": "Tunas Bahari", "region_code": SRENGSEM}
+    assert (await office.post("/v1/partners", json=partner)).status_code == 201
+    found = await exported(app, office, "partners", filter={"q": "tunas", "region_code": BANDAR_LAMPUNG})
+    assert [row["name"] for row in rows_of(await content(office, found))] == ["Tunas Bahari"]
+    refused = await ask(office, "partners", filter={"q": "tunas"})
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/filter/region_code"]
+    villages = await exported(app, office, "regions", filter={"q": "srengsem", "level": "village"})
+    assert [row["code"] for row in rows_of(await content(office, villages))] == [SRENGSEM]
+
+
+async def test_whom_an_export_was_about_goes_with_its_file_and_an_erasure_takes_files_at_once(as_, app, owner):
+    tksk = await as_("tksk", PANJANG)
+    erased, other = await register(tksk, 1), await register(tksk, 2)
+    about = {"beneficiary_id": erased["id"], "current": True}
+    listing = await exported(app, tksk)
+    assert listing["rows"] == 2
+    over = await exported(app, tksk, "visits", filter=about)
+    queued = (await ask(tksk, "visits", filter=about)).json()
+    of_other = await exported(app, tksk, "families", filter={"beneficiary_id": other["id"]})
+    assert over["filter"] == about
+    await owner.execute("UPDATE exports SET expires_at = now() WHERE id = $1", UUID(over["id"]))
+    await settle(app.state.house.sessions)
+    assert (await tksk.get(f"{URL}/{over['id']}")).json()["filter"] == {"current": True}
+    again = (await ask(tksk, "visits", filter=about)).json()
+    async with owner.transaction():
+        await owner.execute("SELECT app.enter_system('erase', NULL)")
+        assert await owner.fetchval("SELECT app.erase_subject($1, NULL, now())", UUID(erased["id"]))
+    await exporting(app)
+    shown = {row["id"]: (row["status"], row["filter"]) for row in (await tksk.get(URL)).json()["items"]}
+    assert shown[again["id"]] == shown[listing["id"]] == ("removed", {})
+    assert shown[queued["id"]][1] == {}
+    assert shown[of_other["id"]] == ("done", {"beneficiary_id": other["id"]})
+    assert erased["id"] not in str(await owner.fetch("SELECT filter, asked, place FROM exports"))
+    assert (await tksk.get(f"{URL}/{listing['id']}/content")).status_code == 409
+
+
 async def test_every_kind_leaves_in_every_format_and_asks_for_the_permission_of_its_list(as_, app):
     office = await as_("regency_office", BANDAR_LAMPUNG)
     routes = {route.name: route for route in app.routes if getattr(route, "openapi_extra", None)}
     for name, kind in KINDS.items():
         listed = routes[f"list_{name}"].openapi_extra["x-permission"]
         assert listed == (str(kind.permission) if kind.permission else "public"), name
-        assert set(QUERIES[name].model_fields) - NOT_ASKED <= set(kind.resource.filters), name
+        answered = {*kind.resource.filters, *(kind.past.filters if kind.past else ())}
+        assert set(QUERIES[name].model_fields) - NOT_ASKED <= answered, name
         for form in ("csv", "parquet") if name != "regions" else ("xlsx",):
             over = {"filter": {"parent": PANJANG}} if name == "regions" else {}
             one = await exported(app, office, name, format=form, **over)
@@ -308,7 +360,7 @@ async def test_a_full_disk_or_a_dead_server_never_offers_half_a_file(as_, app, m
         raise DomainError("unavailable", retry_after=5)
 
     monkeypatch.setattr(house.vault, "put", no_space)
-    monkeypatch.setattr(work, "_MAX_WAITS", 0)
+    monkeypatch.setattr(work, "RESTS", ())
     failed = await exported(app, tksk)
     assert (failed["status"], failed["error"], failed["rows"]) == ("failed", "unavailable", None)
     assert code_of(await tksk.get(f"{URL}/{failed['id']}/content")) == "transition_refused"

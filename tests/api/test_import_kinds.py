@@ -1,8 +1,9 @@
 """What may be imported besides people, partners and deciles: each kind by the rules of its own requests."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -273,14 +274,72 @@ async def test_users_come_without_a_password_and_are_disabled_by_an_undo(as_, ap
     assert (await send(await as_("tksk", PANJANG), table(rows[0]), kind="users")).status_code == 403
 
 
-async def test_regions_are_no_kind_and_the_refusal_says_where_they_come_from(as_):
-    for caller in (await as_("admin"), await as_("regency_office", BANDAR_LAMPUNG)):
-        row = {"Kode": SRENGSEM, "Nama": "Srengsem"}
-        for answer in (
-            await send(caller, table(row), kind="regions"),
-            await caller.get(f"{URL}/templates/regions"),
-            await caller.put(f"{URL}/mappings/wilayah", json={"kind": "regions", "columns": {"Kode": "code"}}),
-        ):
-            (error,) = answer.json()["errors"]
-            assert (answer.status_code, error["code"]) == (422, "regions_packaged")
-            assert "tksk regions load" in error["detail"]
+async def test_who_died_or_had_their_data_restricted_is_refused_as_one_by_one(as_, app, owner):
+    """With the same words in a dry run, and nobody else's row is kept waiting."""
+    tksk = await as_("tksk", PANJANG)
+    shy, dead, plain = numbers = [nik() for _ in range(3)]
+    people = [await add_person(tksk, nik=number) for number in numbers]
+    changed = "UPDATE beneficiaries SET restricted_at = $2, deceased_on = $3 WHERE id = $1"
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    await owner.execute(changed, UUID(people[0]["id"]), long_ago, None)
+    await owner.execute(changed, UUID(people[1]["id"]), None, day(-5))
+    home = {"Alamat": "Gang Mawar 3", "SHDK": "Kepala Keluarga", "Kode Desa": SRENGSEM}
+    rows = {
+        "visits": lambda number: {"NIK": number, "Tanggal": day(1).isoformat()},
+        "families": lambda number: {"NIK": number, "Nomor KK": nik()} | home,
+        "activities": lambda number: work(int(number[-4:]), **{"NIK Warga": number}),
+    }
+    met = {}
+    for kind, row in rows.items():
+        dry = await imported(app, tksk, table(*(row(number) for number in (shy, dead, plain))), kind=kind)
+        judged = await fates(tksk, dry)
+        assert await fates(tksk, await acted(app, tksk, dry, "commit")) == judged
+        met[kind] = [codes for _, _, codes in judged]
+    assert met == {
+        "visits": [["processing_restricted"], ["beneficiary_deceased"], []],
+        "families": [["processing_restricted"], ["deceased_person"], []],
+        "activities": [["processing_restricted"], [], []],  # work about somebody who died goes on: a burial, an heir
+    }
+    office = await as_("regency_office", BANDAR_LAMPUNG)
+    late = {"Sumber": "dtsen", "Gelombang": "DTSEN", "Desil": "3", "Tanggal Data": day(1).isoformat()}
+    family = (await listed(tksk, "families"))[0]["id"]
+    future = await imported(app, office, table(late | {"ID Keluarga": family}), kind="decile_snapshots")
+    assert [codes for _, _, codes in await fates(office, future)] == [["in_future"]]
+
+
+async def test_a_partner_that_ended_is_told_by_a_row_and_stays_apart_from_the_next_of_its_name(as_, app):
+    office = await as_("regency_office", BANDAR_LAMPUNG)
+    row = {"Jenis PSKS": "karang_taruna", "Nama": "Tunas Bahari", "Kode Wilayah": SRENGSEM, "Aktif": "ya"}
+    ended = row | {"Aktif": "tidak", "Tanggal Berakhir": str(day(-3)), "Alasan Berakhir": "dissolved"}
+    assert counts(await imported(app, office, table(row), kind="partners", mode="commit")) == {"created": 1}
+    done = await imported(app, office, table(ended), kind="partners", mode="commit", on_match="update")
+    assert counts(done) == {"updated": 1}
+    assert (await acted(app, office, done, "undo"))["undo"] == {"undone": 1, "kept": 0}
+    assert [one["is_active"] for one in await listed(office, "partners")] == [True]
+    again = await imported(app, office, table(ended), kind="partners", mode="commit", on_match="update")
+    assert counts(again) == {"updated": 1}
+    both = await imported(app, office, table(ended, row), kind="partners", mode="commit", on_match="update")
+    assert counts(both) == {"unchanged": 1, "created": 1}
+    without = table(row | {"Nama": "Lain", "Aktif": "tidak"})
+    refused = await imported(app, office, without, kind="partners", mode="commit")
+    assert await fates(office, refused) == [(2, "rejected", ["missing"])]
+
+
+async def test_a_card_that_was_given_to_a_family_again_means_the_one_that_lives(as_, app):
+    """An import that was taken back leaves an ended family behind, whose card is that of the next one."""
+    clerk, office = await as_("village_clerk", SRENGSEM), await as_("regency_office", BANDAR_LAMPUNG)
+    number, card = nik(), nik()
+    await add_person(clerk, nik=number)
+    head = {"Nomor KK": card, "NIK": number, "SHDK": "Kepala Keluarga", "Alamat": "Gang Mawar 3"}
+    said = {"Nomor KK": card, "Sumber": "dtsen", "Gelombang": "DTSEN", "Desil": "3", "Tanggal Data": str(day(-9))}
+    first = await imported(app, clerk, table(head), kind="families", mode="commit")
+    assert (await acted(app, clerk, first, "undo"))["undo"] == {"undone": 1, "kept": 0}
+    nobody = await imported(app, office, table(said), kind="decile_snapshots", mode="commit")
+    assert [codes for _, _, codes in await fates(office, nobody)] == [["unknown_reference"]]
+    assert counts(await imported(app, clerk, table(head), kind="families", mode="commit")) == {"created": 1}
+    done = await imported(app, office, table(said), kind="decile_snapshots", mode="commit")
+    assert counts(done) == {"created": 1}
+    families = {row["id"]: row["status"] for row in await listed(clerk, "families")}
+    (snapshot,) = await listed(office, "decile_snapshots")
+    assert families[snapshot["family_id"]] == "active"
+    assert sorted(families.values()) == ["active", "ended"]

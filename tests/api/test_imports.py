@@ -1,11 +1,13 @@
 """Imports: one contract for all kinds, driven with the directory of partners, whose rows are the simplest."""
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID
 
+import asyncpg
 import pytest
 
-from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, nik
+from helpers import AMPENAN, AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_person, code_of, machine, nik
 from import_flow import URL, acted, counts, fates, imported, seen, send, table, work
 from tksk_api.domain.imports.kinds import KINDS
 from tksk_api.domain.imports.upkeep import settle
@@ -196,6 +198,24 @@ async def test_a_mapping_belongs_to_the_office(as_):
     assert gone.status_code == 204
 
 
+async def test_a_new_name_that_two_keep_at_once_is_one_mapping(as_):
+    pair = [await as_("tksk", PANJANG), await as_("tksk", PANJANG)]
+    for number in range(5):
+        url, body = f"{URL}/mappings/bersama{number}", {"kind": "partners", "columns": {"Sebutan": "name"}}
+        answers = await asyncio.gather(
+            *(one.put(url, json=body | {"heading_row": row}) for row, one in enumerate(pair, 1))
+        )
+        assert sorted((answer.status_code, answer.json()["version"]) for answer in answers) == [(200, 1), (200, 2)]
+
+
+async def test_who_has_no_place_brings_in_and_takes_out_nothing(app, owner):
+    nowhere = await machine(app, owner, ["import:run", "export:run", "decile:write", "partner:read"], [])
+    sent = await send(nowhere, table({"Nomor KK": "1871041203150002"}), kind="decile_snapshots")
+    asked = await nowhere.post("/v1/exports", json={"kind": "partners", "purpose": "service"})
+    assert [code_of(answer) for answer in (sent, asked)] == ["not_found", "not_found"]
+    await nowhere.aclose()
+
+
 async def test_only_whoever_sent_it_sees_it_and_only_who_may_write_a_kind_may_import_it(as_):
     tksk, colleague = await as_("tksk", PANJANG), await as_("tksk", PANJANG)
     one = (await send(tksk, table(partner()), kind="partners")).json()
@@ -367,19 +387,93 @@ async def test_deciles_come_by_family_card_once(as_, app):
     assert undone["undo"] == {"undone": 0, "kept": 2}
 
 
-async def test_a_file_does_not_ask_the_nation_for_numbers(as_, app, owner, monkeypatch, limited):
-    """Who is registered elsewhere is told so often a day, in dry runs too; what would tell more tells nothing."""
-    monkeypatch.setitem(KINDS, "beneficiaries", replace(KINDS["beneficiaries"], page=2))
-    limited(import_elsewhere_per_day=3)
+async def test_after_an_undo_that_broke_off_nothing_but_the_undo_goes_on(as_, app, owner, small_pages):
+    tksk = await as_("tksk", PANJANG)
+    one = await imported(app, tksk, table(*(partner(n) for n in range(1, 8))), kind="partners", mode="commit")
+    assert (await tksk.act(f"{URL}/{one['id']}/undo")).status_code == 200
+    await work(app, most=1)
+    await owner.execute("UPDATE users SET disabled_at = now() WHERE id = $1", tksk.user_id)
+    await work(app)
+    await owner.execute("UPDATE users SET disabled_at = NULL WHERE id = $1", tksk.user_id)
+    broken = await seen(tksk, one)
+    assert (broken["status"], broken["error"], broken["undo"]) == (
+        "failed",
+        "unauthenticated",
+        {"undone": 3, "kept": 0},
+    )
+    for action in ("commit", "validate"):
+        refused = await tksk.act(f"{URL}/{one['id']}/{action}", {} if action == "validate" else None)
+        assert refused.status_code == 409
+        assert refused.json()["allowed_actions"] == ["undo"]
+    assert len(await names(tksk)) == 4
+    undone = await acted(app, tksk, one, "undo")
+    assert (undone["status"], undone["undo"], counts(undone)) == ("undone", {"undone": 7, "kept": 0}, {"created": 7})
+    assert await names(tksk) == []
+
+
+async def test_a_row_whose_undo_fails_without_a_reason_does_not_keep_the_others(as_, app, small_pages):
+    tksk = await as_("tksk", PANJANG)
+    one = await imported(app, tksk, table(*(partner(n) for n in range(1, 6))), kind="partners", mode="commit")
+    partners = KINDS["partners"]
+
+    async def stumble(session, fates):
+        if any(fate.number == 3 for fate in fates):
+            raise RuntimeError
+        return await partners.undo(session, fates)
+
+    KINDS["partners"] = replace(partners, undo=stumble)
+    try:
+        back = await acted(app, tksk, one, "undo")
+    finally:
+        KINDS["partners"] = partners
+    assert (back["status"], back["undo"]) == ("undone", {"undone": 4, "kept": 1})
+    (left,) = (await tksk.get(f"{URL}/{one['id']}/rows?obstacle=true")).json()["items"]
+    assert (left["row"], left["obstacle"]["code"]) == (3, "internal_error")
+    again = await acted(app, tksk, back, "undo")
+    assert again["undo"] == {"undone": 5, "kept": 0}
+
+
+async def test_an_import_whose_job_is_over_is_not_at_work_for_ever_and_no_count_is_below_zero(as_, app, owner):
+    tksk = await as_("tksk", PANJANG)
+    one = await imported(app, tksk, table(partner()), kind="partners", mode="commit")
+    await owner.execute("UPDATE imports SET status = 'committing', finished_at = NULL")
+    assert await settle(app.state.house.sessions) == 1
+    told = await seen(tksk, one)
+    assert (told["status"], told["error"]) == ("failed", "internal_error")
+    with pytest.raises(asyncpg.CheckViolationError, match="ck_imports_counts_positive"):
+        await owner.execute("""UPDATE imports SET counts = counts || '{"created": 2, "not_reached": -1}'""")
+
+
+@pytest.mark.parametrize("page", [1, 2, 100])
+async def test_a_file_does_not_ask_the_nation_for_numbers(as_, app, owner, monkeypatch, limited, page):
+    """Who is registered elsewhere is told so often a day, in dry runs too. After that elsewhere and nowhere are one
+    answer, wherever pages end; who is inside and who has no number come in as ever."""
+    monkeypatch.setitem(KINDS, "beneficiaries", replace(KINDS["beneficiaries"], page=page))
+    limited(import_elsewhere_per_day=2)
     away, tksk = await as_("tksk", AMPENAN), await as_("tksk", PANJANG)
-    numbers = [nik() for _ in range(4)]
-    people = [await add_person(away, nik=number, village_code=AMPENAN_VILLAGE) for number in numbers]
+    numbers = [nik() for _ in range(6)]
+    people = [await add_person(away, nik=number, village_code=AMPENAN_VILLAGE) for number in numbers[::2]]
+    inside = nik()
+    await add_person(tksk, nik=inside)
     row = {"Kode Desa": SRENGSEM, "Jenis Kelamin": "P", "Tanggal Lahir": "25/03/1991", "Alamat": "Jalan Bahari 7"}
-    file = table(*({"NIK": number, "Nama Lengkap": "Sari"} | row for number in numbers))
-    dry = await imported(app, tksk, file, kind="beneficiaries")
-    codes = [codes for _, _, codes in await fates(tksk, dry)]
-    assert codes == [["nik_taken"], ["nik_taken"], ["questions_used_up"], ["questions_used_up"]]
-    told = await owner.fetch("SELECT subject_ids FROM access_log WHERE operation = 'import' AND outcome = 'refused'")
-    assert [{str(key) for key in row["subject_ids"]} for row in told] == [{row["id"] for row in people[:2]}]
+    file = table(*({"NIK": number, "Nama Lengkap": "Sari Dewi"} | row for number in (*numbers, inside, "")))
+    expected = [
+        (2, "rejected", ["nik_taken"]),
+        (3, "created", []),
+        (4, "rejected", ["nik_taken"]),
+        (5, "rejected", ["questions_used_up"]),
+        (6, "rejected", ["questions_used_up"]),
+        (7, "rejected", ["questions_used_up"]),
+        (8, "unchanged", []),
+        (9, "created", []),
+    ]
+    one = await imported(app, tksk, file, kind="beneficiaries", mode="commit")
+    assert await fates(tksk, one) == expected
+    told = "SELECT unnest(subject_ids) FROM access_log WHERE operation = 'import' AND outcome = 'refused'"
+    assert {str(row[0]) for row in await owner.fetch(told)} == {someone["id"] for someone in people[:2]}
     again = await imported(app, tksk, file, kind="beneficiaries")
-    assert {code for _, _, codes in await fates(tksk, again) for code in codes} == {"questions_used_up"}
+    codes = [codes for _, _, codes in await fates(tksk, again)]
+    used_up = ["questions_used_up"]
+    assert codes == [used_up, [], used_up, used_up, used_up, used_up, [], []]  # row 3 is inside by now
+    assert len(await owner.fetch(told)) == 2
+    assert await owner.fetchval("SELECT count(*) FROM beneficiaries WHERE deleted_at IS NULL") == 6

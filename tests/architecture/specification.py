@@ -76,7 +76,13 @@ class Operation:
     @property
     def collection(self) -> str:
         """The noun of the address: `beneficiaries` of /v1/beneficiaries/{id}/move."""
-        return self.path.removeprefix("/v1").strip("/").split("/")[0]
+        noun = self.path.removeprefix("/v1").strip("/").split("/")[0]
+        return "import-uploads" if self.path.startswith("/v1/imports/uploads") else noun
+
+    @property
+    def takes_part(self) -> bool:
+        """A part of a file, as it is."""
+        return "application/partial-upload" in self.raw.get("requestBody", {}).get("content", {})
 
     @property
     def path_parameters(self) -> list[str]:

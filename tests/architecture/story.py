@@ -30,6 +30,7 @@ NOT_ABOUT_PEOPLE = {
     "visit-forms": "public reference data",
     "programs": "public reference data; the advice on a person is driven with the referrals",
     "imports": "one's own tables; what their rows write leaves its rows one by one (tests/api/test_imports.py)",
+    "import-uploads": "one's own files, before anybody has read them",
     "exports": "one's own files; whoever stands in one is named by its pages (tests/api/test_exports.py)",
     "jobs": "counts of people, and numbers of letters, whom they do not name",
     "sign_sktm_applications": "a job, whose letters leave their rows one by one (tests/api/test_sign_many.py)",

@@ -22,6 +22,7 @@ import tksk_api
 from architecture.specification import PUBLIC, Operation, operations
 from tksk_api.cli.specification import files
 from tksk_api.domain import records
+from tksk_api.domain.imports.kinds import KINDS
 from tksk_api.domain.workflow import Workflow
 from tksk_api.errors import FIELD_CODES, PROBLEMS
 from tksk_api.http.routing import Router
@@ -43,8 +44,9 @@ UNPUBLISHED = {
 WAITING: dict[str, str] = {}
 # They open no operation, but more of what several show: held by the database (tests/api/test_ppks_assessments.py).
 SHOW_MORE = {Permission.PPKS_SENSITIVE}
-# What they end has no version: a session only ends, and one's own codes go with a password and a code.
-UNVERSIONED = {"end_session", "end_user_session", "remove_otp"}
+# What they end has no version: a session only ends, and one's own codes go with a password and a code. A part of a file
+# says by its offset what its sender saw.
+UNVERSIONED = {"end_session", "end_user_session", "remove_otp", "append_import_upload"}
 # Statuses of the catalogue that another layer than the operation gives.
 NOT_BY_AN_OPERATION = {405, 500}
 
@@ -157,6 +159,7 @@ def test_the_check_above_sees_a_hidden_route(app):
 def test_every_permission_opens_something_and_somebody_has_it(app):
     used = {operation.permission for operation in operations(app)}
     used |= {step.permission for workflow in workflows() for step in workflow.steps.values()}
+    used |= {kind.permission for kind in KINDS.values()}  # of what comes by file
     assert set(Permission) - used - SHOW_MORE == WAITING.keys()
     granted = frozenset().union(*ROLE_PERMISSIONS.values())
     assert set(Permission) == granted

@@ -191,6 +191,7 @@ ALLOWED = {
     "letter_look_ups": {"SELECT"},
     "import_rows": {"SELECT", "INSERT", "UPDATE", "DELETE"},  # by the system alone: after a month
     "import_mappings": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "import_uploads": {"SELECT", "INSERT", "UPDATE", "DELETE"},  # until they are imported
     "export_parts": {"SELECT", "INSERT", "DELETE"},  # until the file is made of them
     "notification_rules": {"SELECT"},
     "notification_templates": {"SELECT"},

@@ -192,6 +192,7 @@ NOT_MODELLED = {
     "list_beneficiary_duplicates": "below one person, as far as one sees the other (tests/api/test_duplicates.py)",
     "list_beneficiary_merges": "below one person, of all their records (tests/api/test_merge.py)",
     "list_imports": "each caller's own (tests/api/test_imports.py)",
+    "list_import_uploads": "each caller's own (tests/api/test_import_uploads.py)",
     "list_exports": "each caller's own (tests/api/test_exports.py)",
     "list_import_rows": "below one of those",
     "list_import_mappings": "of one's office (tests/api/test_imports.py)",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from architecture.world import (
     ELSEWHERE,
     FILES,
     HOME,
+    PART_ELSEWHERE,
     Place,
     World,
     activity,
@@ -116,6 +118,8 @@ class Positions:
             headers = {"If-Match": '"v1"'}  # everybody sees them: only a real change tells who may make it
         caller = await self.caller(operation, role)
         path = self.path(operation, position, **await self.session(operation, caller, position))
+        if operation.takes_part:
+            return await caller.request(operation.method, path, headers=PART_ELSEWHERE, content=b"x")
         if operation.takes_file:
             known = {"kind": "other", "beneficiary_id": self.row("beneficiaries", position)}
             fields = {name: known[name] for name in known.keys() & operation.fields_beside_file}
@@ -237,6 +241,7 @@ _OWN_BODIES: dict[str, Any] = {
     },
     "simulate_program": lambda at, position: {"region_code": at.place(position)["village"]},
     "create_presentation": lambda at, position: {"outcome": "seen"},
+    "begin_import_upload": lambda at, position: {"file_name": "warga.csv", "bytes": 1, "sha256": "0" * 64},
     # With a person whom the caller sees, else the person would be refused before the place.
     "create_activity": lambda at, position: activity(
         at.row("beneficiaries", DELETED if position == DELETED else "own"), at.place(position)["village"]
@@ -362,11 +367,14 @@ async def _withdraw(at: Positions) -> None:
     fields, content = FILES["create_import"](HOME)
     sent = await tksk.post("/v1/imports", data=fields, files={"file": ("mitra.csv", content)})
     imported = sent.json()["id"]
+    announced = {"file_name": "warga.csv", "bytes": 1, "sha256": sha256(b"given up").hexdigest()}
+    uploaded = await _made(tksk, "/v1/imports/uploads", announced)
     exported = (await tksk.post("/v1/exports", json={"kind": "partners", "purpose": "service"})).json()["id"]
     ended = [
         await tksk.delete(f"/v1/attachments/{photo}", headers=first),
         await home["admin"].post(f"/v1/jobs/{counted}/cancel", headers=first),
         await tksk.post(f"/v1/imports/{imported}/cancel", headers=first),
+        await tksk.delete(f"/v1/imports/uploads/{uploaded}", headers=first),
         await tksk.delete(f"/v1/exports/{exported}", headers=first),
         await tksk.delete(f"/v1/families/{deserted}/members/{last['member_id']}?reason=moved", headers=first),
         await office.post(f"/v1/assignments/{ended_cover}/end", json={"end_reason": "resigned"}, headers=first),
@@ -390,6 +398,7 @@ async def _withdraw(at: Positions) -> None:
         "referrals": referral,
         "jobs": counted,
         "imports": imported,
+        "import-uploads": uploaded,
         "exports": exported,
         "users": user,
         "access-grants": grant,

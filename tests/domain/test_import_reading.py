@@ -10,8 +10,9 @@ import signal
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,15 +25,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imports import ugly
+from tksk_api.documents import import_sheets
 from tksk_api.documents.import_sheets import error_file, template
 from tksk_api.domain import imports as source_of_imports
-from tksk_api.domain.imports import cells, columns, mapping
+from tksk_api.domain.imports import cells, columns, mapping, telling
 from tksk_api.domain.imports.contract import Cell, CellError, Column, Fault, Formula, Kind, Parsed, Row
 from tksk_api.domain.imports.kinds import KINDS
 from tksk_api.domain.imports.reading import process, reader, sniff
-from tksk_api.domain.imports.telling import words
+from tksk_api.domain.imports.telling import shown_file, words
 from tksk_api.domain.references.lists import LISTS
-from tksk_api.errors import FIELD_CODES
+from tksk_api.errors import FIELD_CODES, DomainError
 
 EXPECTED = json.loads(ugly.EXPECTED.read_text("utf-8"))
 READABLE = [name for name, said in EXPECTED.items() if "refused" not in said and said["rows"] and "million" not in name]
@@ -179,6 +181,109 @@ async def test_the_process_can_open_nothing_and_take_little():
     assert int(seen["Max address space"][0]) < 2 << 30
 
 
+async def test_a_file_has_a_time_for_all_of_it(monkeypatch):
+    """Also when its parts come one by one."""
+    monkeypatch.setattr(reader, "_LEAST_SECONDS", 1)
+    monkeypatch.setattr(reader, "_SECONDS_A_MEGABYTE", 0)
+    with pytest.raises(reader.Refused) as refused:
+        await read(b"nik,nama,alamat\n" + b"1,2,3\n" * 800_000)
+    assert (refused.value.code, refused.value.facts) == ("reading_too_slow", {"seconds": 1})
+
+
+def test_a_large_file_has_more_time_and_none_has_much():
+    small, book, table, huge = (reader._seconds(size << 20) for size in (0, 10, 150, 5_000))
+    assert small == 60
+    assert 60 < book < 120 < table <= huge <= 300
+
+
+async def test_what_comes_after_a_long_wait_is_not_waited_for():
+    stream, kept = asyncio.StreamReader(), list[int]()
+    stream.feed_data(b"p\x00\x00\x00\x01x" * 2)
+
+    async def keep(number: int, _: bytes) -> None:
+        kept.append(number)
+        await asyncio.sleep(0.15)  # the store is slow, which is not the file's doing
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader._take(stream, keep, 0.1), 5)
+    assert kept == [0, 1]
+
+
+def test_a_part_that_is_larger_than_any_is_refused_before_it_is_unpacked():
+    with pytest.raises(reader.Refused):
+        reader.rows(zlib.compress(b"[" + b" " * (9 << 20) + b"]"))
+
+
+def told(data: bytes, **options: Any) -> tuple[dict[str, Any], list[bytes]]:
+    """What the process would say, said here."""
+    parts: list[bytes] = []
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        return process.read(file, options, lambda _, part: parts.append(part)), parts
+
+
+def _long_cells(book: Any) -> None:
+    sheet = book.add_worksheet("Data")
+    sheet.write_row(0, 0, ["NIK", "Nama Lengkap"])
+    for line in range(1, 31):
+        sheet.write_row(line, 0, ["a" * 30_000] * 20)
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_a_part_is_small_however_long_its_cells_are(format):
+    long = b"nik,nama\n" + (b"1" + b"," + b"a" * 120_000 + b",b" * 9 + b"\n") * 100
+    said, parts = told(long if format == "csv" else ugly.workbook(_long_cells))
+    _adds_up(said, parts)
+    assert len(parts) > 1
+    for part in parts:
+        assert len(zlib.decompress(part)) < 5 << 20
+    assert not any(row.faults for part in parts for row in reader.rows(part))
+
+
+def test_a_row_of_megabytes_costs_itself_and_no_other():
+    """Its longest cells stay behind; what stands for them is refused until somebody fills it in."""
+    wide = ",".join(["\u6c34" * 100_000] * 9)
+    said, parts = told(f"nik,nama,a,b,c,d,e,f,g,h\n1,Budi,,,,,,,,\n2,{wide}\n3,{'x' * 140_000}\n4,Siti\n".encode())
+    _, before, row, cell, after = [row for part in parts for row in reader.rows(part)]
+    assert (said["rows"], before.faults, after.faults) == (5, (), ())
+    assert row.cells == ("2", *["#N/A"] * 9)
+    assert cell.cells == ("3", "#N/A")
+    assert row.faults == cell.faults == (Fault(None, "cell_too_long"),)
+
+
+def test_a_row_with_a_stray_mark_has_no_more_columns_than_another():
+    with pytest.raises(process.Refused) as refused:
+        told(b'nik,nama\n1,"' + b"," * 600 + b"\n2,3\n")
+    assert refused.value.code == "too_many_columns"
+
+
+@pytest.mark.parametrize("filler", [b'="AAA1"', b' r="AAA1"', b'<row hidden="'])
+def test_bytes_after_a_sheet_take_no_time_by_the_square(filler):
+    data = _with_sheet(lambda sheet: sheet + filler * ((1 << 18) // len(filler)))
+    started = time.process_time()
+    process.answered(io.BytesIO(data), {}, lambda _, __: None)
+    assert time.process_time() - started < 2
+
+
+def _with_sheet(change: Callable[[bytes], bytes]) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(ugly.content("xlsx-plain"))) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    return ugly.archive({n: change(data) if n.endswith("sheet1.xml") else data for n, data in members.items()})
+
+
+@pytest.mark.parametrize(("cell", "is_far"), [(b'<c r="AAA1"><v>1</v></c>', True), (b'<c r="AAA1" s="1"/>', False)])
+def test_a_value_far_away_is_refused_and_an_empty_cell_is_not(cell, is_far):
+    data = _with_sheet(lambda sheet: sheet.replace(b"</row>", cell + b"</row>", 1))
+    try:
+        told(data)
+    except process.Refused as refused:
+        assert is_far
+        assert (refused.code, refused.facts["cell"]) == ("cell_far_away", "AAA1")  # noqa: PT017
+    else:
+        assert not is_far
+
+
 # What is built from the rows -----------------------------------------------------------------------------------------
 
 
@@ -242,6 +347,17 @@ def test_rows_that_were_merged_are_refused_until_they_are_filled_in():
     again_head, again_rows = ugly.look(target.getvalue())
     again = columns.parse(ugly.COLUMNS, mapping.layout(ugly.COLUMNS, again_rows), again_head, again_rows)
     assert [row.faults for row in again] == [(), (Fault("No KK", "excel_error"),)]
+
+
+@pytest.mark.parametrize(("rows", "length"), [(3, 1), (1, 32_768)])
+def test_an_error_file_that_no_workbook_holds_is_refused_and_never_cut(rows, length, monkeypatch):
+    monkeypatch.setattr(import_sheets, "_WORKBOOK_ROWS", 3, raising=False)
+    where, head = mapping.layout(ugly.COLUMNS, _rows(HEADED)), reader.Head("csv", rows + 1, 1)
+    for kind in ("csv", "xlsx"):
+        is_held = nullcontext() if kind == "csv" else pytest.raises(DomainError, match="workbook_full")
+        with is_held, error_file(io.BytesIO(), kind, head, where, "id") as write:
+            for number in range(rows):
+                write(Row(number + 2, ("x" * length,)), [Fault(None, "missing")])
 
 
 def test_an_error_file_in_json_names_each_fault():
@@ -342,6 +458,54 @@ def test_the_row_of_headings_can_be_said():
     rows = _rows(("NIK", "Nama", "Alamat"), ("A", "B", "C", "D"), ("x", "y", "z", "L"))
     where = mapping.layout(ugly.COLUMNS, rows, given, heading_row=2)
     assert (where.last_heading_row, where.above) == (2, 2)
+
+
+SOMEBODY = ("Siti Rahmawati", "25/03/1991", "0812-3456-7890", "Jl. Yos Sudarso No. 12")
+
+
+def test_a_person_is_no_row_of_headings():
+    """Whoever says so: headings are kept and shown."""
+    for asked, said in ((None, None), (1, None), (1, {SOMEBODY[0]: None})):
+        with pytest.raises(reader.Refused) as refused:
+            mapping.layout(ugly.COLUMNS, _rows(SOMEBODY, SOMEBODY), said, heading_row=asked)
+        assert (refused.value.code, refused.value.facts) == ("headings_missing", {"rows": mapping.TOP_ROWS})
+
+
+def test_beside_a_single_known_heading_the_others_are_letters():
+    where = mapping.layout(ugly.COLUMNS, _rows(("RT", *SOMEBODY), ("001", *SOMEBODY)))
+    assert where.headers == ("RT", "(B)", "(C)", "(D)", "(E)")
+    assert "Siti" not in json.dumps(where.to_json())
+    where = mapping.layout(ugly.COLUMNS, _rows(("RT", "Alamat", "Catatan TKSK"), ("001", *SOMEBODY)))
+    assert where.headers == ("RT", "Alamat", "Catatan TKSK")
+    needed = tuple(replace(column, required=column.name == "birth_date") for column in ugly.COLUMNS)
+    with pytest.raises(reader.Refused) as refused:
+        mapping.layout(needed, _rows(("RT", *SOMEBODY), ("001", *SOMEBODY)))
+    assert "Siti" not in str(refused.value.facts)
+
+
+@pytest.mark.parametrize(
+    ("heading", "shown"),
+    [
+        ("25/03/1991", "-"),
+        ("1991-03-25", "-"),
+        ("Panjang, 25 Maret 1991", "Panjang, -"),
+        ("0812-3456-7890", "-"),
+        ("+62 812 3456 7890", "-"),
+        ("WA 081234567890", "WA -"),
+        ("3201011203910003", "-"),
+        ("Bantuan 2025", "Bantuan 2025"),
+        ("Tahap 1/2025", "Tahap 1/2025"),
+        ("18.71.04.1002", "18.71.04.1002"),
+    ],
+)
+def test_no_day_and_no_number_of_a_person_is_shown_of_a_heading(heading, shown):
+    where = mapping.layout(ugly.COLUMNS, _rows(("NIK", "Alamat", heading)))
+    file = shown_file(reader.Head("csv", 2, 1), where)
+    assert file["headings"][2]["heading"] == shown
+    assert [note["column"] for note in file["notes"]] == [shown]
+    facts = telling.told(Fault(heading, "columns_missing", {"headings": [heading], "suggested": {heading: "rt"}}))
+    assert facts["facts"] == {"headings": [shown], "suggested": {shown: "rt"}}
+    assert telling.told(Fault(None, "region_ended", {"day": "2026-01-01"}))["facts"] == {"day": "2026-01-01"}
 
 
 # Cells ---------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,9 +133,9 @@ def _run(  # noqa: PLR0917
     thread.start()
     try:
         _wait_until_ready(url, thread)
-        walk = Walk(url, owner_url, password, folder, console)
-        for name in chapters:
-            CHAPTERS[name](walk)
+        with closing(Walk(url, owner_url, password, folder, console)) as walk:
+            for name in chapters:
+                CHAPTERS[name](walk)
         console.print(f"\nDocumentation   {url}/docs")
         console.print(f"Sign in as      {', '.join(USERS)}")
         console.print(f"Password        {password}")

@@ -24,7 +24,8 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         fields = [f"{one.get('pointer')}: {one.get('detail')}" for one in problem.get("errors") or ()]
-        super().__init__("; ".join([f"{status} {problem.get('code')}: {problem.get('detail')}", *fields]))
+        said = "; ".join(fields) or problem.get("detail")
+        super().__init__(f"{status} {problem.get('code')}: {said}")
         self.status, self.problem = status, problem
 
 
@@ -40,6 +41,7 @@ class Remote:
         patience: float,
         say: Callable[[str], None],
         *,
+        language: str = "en",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Who asks stands in the environment, never in the command line, which everybody of this machine can read:
@@ -53,8 +55,8 @@ class Remote:
         if self._token is None and not all(self._client):
             stop(f"Nobody is signed in: set {CLIENT_ID} and {CLIENT_SECRET} of a machine client, or {TOKEN}.", 2)
         self._patience, self._say = patience, say
-        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-        self._http = httpx.Client(base_url=address.rstrip("/"), timeout=timeout, transport=transport)
+        timeout, headers = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS), {"Accept-Language": language}
+        self._http = httpx.Client(base_url=address.rstrip("/"), timeout=timeout, headers=headers, transport=transport)
 
     def __enter__(self) -> "Remote":
         return self
@@ -73,6 +75,25 @@ class Remote:
             headers["If-Match"] = f'"v{version}"'
         return self._answer("POST", path, headers, sent).json()
 
+    def append(self, path: str, offset: int, part: Callable[[int], dict[str, Any]]) -> int:
+        """Send the part of a file that `part` gives for `offset`; where the next one begins. After each break it is
+        asked how much has arrived, and the part that begins there is sent. Raises RefusedError."""
+        is_first = True
+
+        def sent() -> dict[str, Any]:
+            nonlocal is_first
+            begins = offset if is_first else int(self.get(path)["offset"])
+            is_first = False
+            given = part(begins)
+            headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(begins)}
+            return {**given, "headers": {**headers, **given.get("headers", {})}}
+
+        return int(self._answer("PATCH", path, {}, sent).headers["Upload-Offset"])
+
+    def delete(self, path: str, version: int) -> None:
+        """Raises RefusedError."""
+        self._answer("DELETE", path, {"If-Match": f'"v{version}"'}, dict)
+
     def load(self, path: str, keep: Callable[[httpx.Response], None], **params: Any) -> None:
         """A file, given to `keep` from its beginning each time that the line broke. Raises RefusedError."""
         self._answer("GET", path, {}, lambda: {"params": params}, keep)
@@ -88,8 +109,10 @@ class Remote:
         silent_since, wait, renewed = time.monotonic(), 1.0, False
         while True:
             try:
-                known = {**headers, "Accept-Language": "en", "Authorization": f"Bearer {self._signed_in()}"}
-                with self._http.stream(method, path, headers=known, **sent()) as answer:
+                known = {**headers, "Authorization": f"Bearer {self._signed_in()}"}
+                given = sent()
+                given["headers"] = {**known, **given.get("headers", {})}
+                with self._http.stream(method, path, **given) as answer:
                     if answer.is_success:
                         keep(answer)
                         return answer

@@ -33,6 +33,9 @@ class Walk:
         self._http = httpx.Client(base_url=url, timeout=30)
         self.random = random.Random()  # noqa: S311 - synthetic people, not secrets
 
+    def close(self) -> None:
+        self._http.close()
+
     def act(
         self,
         who: str,

@@ -52,24 +52,26 @@ _MONTHS = [
 ]
 _RELATIONS = {"head_of_family": "KEPALA KELUARGA", "wife": "ISTRI", "child": "ANAK"}
 _MARK, _ROW, _CODE = "!", "! Row", "! Code"  # what an error file adds
+_COPY = "the row above once more"
 _RARELY = 250  # one row of so many is wrong in each way
+_ACTIONS = {"commit": "has it written", "undo": "takes it back"}
 _PATIENCE_SECONDS, _LOOK_SECONDS = 600.0, 0.5
 _SAID = 5
 
 Cells = list[str]
 
 
-def bulk(walk: Walk) -> None:
+def bulk(walk: Walk, rows: int = ROWS) -> None:
     """A file as an office has it: looked through, corrected by its own error file, written, sent twice, taken back."""
-    walk.chapter(f"B1. A table of {ROWS:,} people of Panjang, as it comes out of Excel")
+    walk.chapter(f"B1. A table of {rows:,} people of Panjang, as it comes out of Excel")
     for who in (OFFICER, OUTSIDER):
         walk.sign_in(who)
     _clear(walk)
     villages = sorted(item["code"] for item in walk.look(OFFICER, f"/v1/regions?parent={_DISTRICT}&limit=200")["items"])
-    right, written, wrong = _table(villages)
+    right, written, wrong = _table(villages, rows)
     walk.save(_content(written), _FILE, "imports")
-    for what, rows in wrong.most_common():
-        walk.say("", f"{rows:,} rows: {what}")
+    for what, count in wrong.most_common():
+        walk.say("", f"{count:,} rows: {what}")
 
     walk.chapter("B2. A dry run: every row's fate, and nothing is written")
     dry = _sent(walk, _content(written), "sends it to be looked through", mode="validate")
@@ -82,15 +84,15 @@ def bulk(walk: Walk) -> None:
     done = _acted(walk, dry, "commit")
     walk.expects(done["counts"] == dry["counts"], "the commit does what the dry run told")
     corrected = _corrected(errors, right)
+    copies = wrong[_COPY]
+    walk.say("", f"{sum(wrong.values()) - copies:,} cells put right", f"{copies:,} second copies deleted")
     walk.save(corrected, _FILE.replace(".csv", ".errors.csv"), "imports")
     fixed = _sent(walk, corrected, "sends the corrected rows", mode="commit", atomic="all")
-    _told(walk, fixed)
     walk.expects(not fixed["counts"]["rejected"], "no row is wrong any more")
 
     walk.chapter("B4. The same file once more")
     again = _sent(walk, _content(written), "sends the first file again", mode="commit")
     walk.expects(again["same_as"] is not None and not again["counts"]["created"], "it came before, and changes nothing")
-    _told(walk, again)
 
     walk.chapter("B5. Taken back, except what was built upon")
     made = walk.look(OFFICER, f"{IMPORTS}/{done['id']}/rows?fate=created&limit=1")["items"]
@@ -147,18 +149,18 @@ _WRONG: Mapping[str, Callable[[Cells], Cells]] = {
 }
 
 
-def _table(villages: list[str]) -> tuple[dict[int, Cells], list[Cells], Counter[str]]:
+def _table(villages: list[str], rows: int) -> tuple[dict[int, Cells], list[Cells], Counter[str]]:
     """The rows as they ought to be by the number that a spreadsheet shows, as they stand there, and what is wrong."""
     chance = Random(_SEED)  # noqa: S311 - the same table every time
     right: dict[int, Cells] = {}
     written: list[Cells] = []
     wrong: Counter[str] = Counter()
-    people = (person for person in people_of(_SEED, villages, 2 * ROWS) if person.nik)
+    people = (person for person in people_of(_SEED, villages, 2 * rows) if person.nik)
     twice: Cells | None = None
-    for number in range(_FIRST_ROW, _FIRST_ROW + ROWS):
+    for number in range(_FIRST_ROW, _FIRST_ROW + rows):
         if twice is not None and chance.randrange(_RARELY) == 0:
             written.append(twice)
-            wrong["the row above once more"] += 1
+            wrong[_COPY] += 1
             twice = None
             continue
         cells = _cells(number, next(people))
@@ -216,17 +218,20 @@ def _sent(walk: Walk, content: bytes, what: str, **said: str) -> Any:
 
 def _acted(walk: Walk, one: Mapping[str, Any], action: str) -> Any:
     path = f"{IMPORTS}/{one['id']}"
-    return _at_rest(walk, walk.step(OFFICER, f"{action}s it", f"{path}/{action}", show=lambda row: row["status"]))
+    return _at_rest(walk, walk.step(OFFICER, _ACTIONS[action], f"{path}/{action}", show=lambda row: row["status"]))
 
 
 def _at_rest(walk: Walk, one: Mapping[str, Any]) -> Any:
     """The import once the job is done with it. Raises StepFailedError."""
     begun = time.monotonic()
-    while one["status"] in WORKING:
-        if time.monotonic() - begun > _PATIENCE_SECONDS:
-            raise StepFailedError(f"the import is {one['status']} still: {one['progress']}")
-        time.sleep(_LOOK_SECONDS)
-        one = walk.look(OFFICER, f"{IMPORTS}/{one['id']}")
+    with walk.console.status("") as shown:  # of a terminal only, while it lasts
+        while one["status"] in WORKING:
+            if time.monotonic() - begun > _PATIENCE_SECONDS:
+                raise StepFailedError(f"the import is {one['status']} still: {one['progress']}")
+            done, total = one["progress"]["done"], one["progress"]["total"]
+            shown.update(f"{one['status']}, {done:,} of {total:,} rows" if total else one["status"])
+            time.sleep(_LOOK_SECONDS)
+            one = walk.look(OFFICER, f"{IMPORTS}/{one['id']}")
     counts = {**{fate: rows for fate, rows in one["counts"].items() if rows}, **_undone(one)}
     fates = ", ".join(f"{rows:,} {fate}" for fate, rows in counts.items())
     walk.say("", f"{one['status']} after {time.monotonic() - begun:.1f} s", fates)

@@ -1,7 +1,8 @@
 """Exported rows as a file: CSV, a workbook, lines of JSON, or Parquet; written as they come, in flat memory.
 
-A spreadsheet computes nothing of it: in CSV a text that begins like a formula gets an apostrophe, which an import takes
-off again, and a workbook's cells are texts. JSON and Parquet have the values as they are.
+A spreadsheet computes nothing of it: in CSV a text that begins like a formula, or would where another delimiter divides
+it, gets apostrophes, which an import takes off again; a workbook's cells are texts. JSON and Parquet have the values as
+they are.
 """
 
 import csv

@@ -20,7 +20,7 @@ from tksk_api.domain.imports.mapping import REPORT_MARK, Layout
 from tksk_api.domain.imports.reading.reader import Head
 from tksk_api.domain.imports.telling import words
 from tksk_api.domain.references.lists import LISTS
-from tksk_api.errors import Language, filled
+from tksk_api.errors import DomainError, Language, filled
 
 TableFormat = Literal["csv", "xlsx"]
 ErrorFormat = Literal["csv", "xlsx", "json"]
@@ -33,7 +33,7 @@ _OPTIONS = {
     "strings_to_numbers": False,
 }
 _EDITED_ROWS = 5_000  # of a template, that offer their choices
-_CELL_LENGTH = 32_767  # of a workbook
+_WORKBOOK_ROWS, _CELL_LENGTH = 1_048_576, 32_767
 _FILL_IN = "#N/A"
 _EXACT = 1e15  # a spreadsheet keeps fifteen digits
 _REPORT_HEADINGS: Mapping[Language, Sequence[str]] = {
@@ -126,7 +126,10 @@ def _explain(book: Any, sheet: Any, columns: Sequence[Column], head: Any) -> Non
 def error_file(
     target: BinaryIO, format: ErrorFormat, head: Head, layout: Layout, language: Language
 ) -> Iterator[WriteRow]:
-    """Write failed rows to `target` one by one, in flat memory: what it gives takes a row and what is wrong with it."""
+    """Write failed rows to `target` one by one, in flat memory: what it gives takes a row and what is wrong with it.
+
+    Raises workbook_full where rows or texts do not fit a workbook.
+    """
     match format:
         case "csv":
             yield from _csv(target, head, layout, language)
@@ -187,13 +190,14 @@ def _csv(target: BinaryIO, head: Head, layout: Layout, language: Language) -> It
     encoding = head.encoding or "utf-8"
     marked = {"utf-8": "utf-8-sig", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}.get(encoding, encoding)
     stream = io.TextIOWrapper(target, encoding=marked, errors="replace", newline="", write_through=True)
-    writer = csv.writer(stream, delimiter=head.delimiter or ",")
-    writer.writerow(map(defused, _headings(layout, language)))
+    delimiter = head.delimiter or ","
+    writer = csv.writer(stream, delimiter=delimiter)
+    writer.writerow(defused(heading, delimiter) for heading in _headings(layout, language))
 
     def write(row: Row, faults: Sequence[Fault]) -> None:
         said = _report(row.number, faults, language)
         cells = [*_cells(row, layout, faults), *said, *_beyond(row, head, layout)]
-        writer.writerow(defused(_spelt(cell)) for cell in cells)
+        writer.writerow(defused(_spelt(cell), delimiter) for cell in cells)
 
     try:
         yield write
@@ -238,6 +242,8 @@ def _xlsx(target: BinaryIO, head: Head, layout: Layout, language: Language) -> I
         def write(row: Row, faults: Sequence[Fault]) -> None:
             nonlocal line
             line += 1
+            if line >= _WORKBOOK_ROWS:
+                raise DomainError("workbook_full")
             for place, cell in enumerate(_cells(row, layout, faults)):
                 _write_cell(sheet, line, place, cell, formats)
             for place, said in enumerate(_report(row.number, faults, language), start=reported):
@@ -254,7 +260,9 @@ def _write_cell(sheet: Any, line: int, place: int, cell: Cell, formats: Mapping[
             return
         case str() | Formula():
             written = cell if isinstance(cell, str) else cell.text
-            sheet.write_string(line, place, written[:_CELL_LENGTH], formats["text"])
+            if len(written) > _CELL_LENGTH:
+                raise DomainError("workbook_full")
+            sheet.write_string(line, place, written, formats["text"])
         case bool():
             sheet.write_boolean(line, place, cell)
         case datetime():

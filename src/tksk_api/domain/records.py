@@ -43,6 +43,20 @@ def holds(session: AsyncSession, permission: Permission) -> bool:
     return permission in (ROLE_PERMISSIONS[Role(principal_of(session).role)] if scopes is None else scopes)
 
 
+def office_of(session: AsyncSession) -> str:
+    """Where the caller works: their region, or the first district of an officer sent elsewhere; "" is the nation.
+
+    Raises not_found for who has no place, as everything is for them.
+    """
+    principal = principal_of(session)
+    own, area = principal.region_code, principal.scope
+    if area.is_national:
+        return ""
+    if not area.regions:
+        raise not_found()
+    return own if own in area.regions else area.regions[0]
+
+
 async def held_by(reader: Reader) -> Callable[[Permission], bool]:
     """As `holds`, of the caller of a read."""
     scopes = reader.admission.token_scopes if reader.admission else None

@@ -18,13 +18,13 @@ from tksk_api.security.permissions import Permission, roles_with
 class Step:
     """One action: the states it may start from, the state it leads to (several: the use case decides), and who may.
 
-    With `may_stay` it may also leave the state as it is: what was asked for is done later, by the system itself.
+    A state in `stays` is left as it is: what was asked for is done a moment later, by the system itself.
     """
 
     sources: frozenset[str]
     target: str | tuple[str, ...]
     permission: Permission
-    may_stay: bool = False
+    stays: frozenset[str] = frozenset()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ class Step:
         return roles_with(self.permission)
 
     def targets_from(self, state: str) -> tuple[str, ...]:
-        return (*self.targets, state) if self.may_stay else self.targets
+        return (state,) if state in self.stays else self.targets
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Workflow:
             lines += [
                 f"    {source} --> {target} : {action}" for source in sources for target in step.targets_from(source)
             ]
-            ends = " or ".join((*step.targets, "as it was") if step.may_stay else step.targets)
+            ends = " or ".join((*step.targets, "as it was") if step.stays else step.targets)
             rows.append(f"| {action} | {', '.join(sources)} | {ends} | {', '.join(step.roles)} |")
         for action, (ended, target) in self.by_itself.items():
             sources = [state for state in self.states if state in ended]
@@ -102,7 +102,7 @@ class Workflow:
         Raises transition_refused.
         """
         step = self.check(action, row.status)
-        to_state = target or step.targets[0]
+        to_state = target or step.targets_from(row.status)[0]
         assert to_state in step.targets_from(row.status)
         principal = principal_of(session)
         before, row.status = row.status, to_state

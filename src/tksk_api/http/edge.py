@@ -114,6 +114,7 @@ def origins_policy(origins: tuple[str, ...]) -> dict[str, Any]:
             "If-Match",
             "If-None-Match",
             "Idempotency-Key",
+            "Upload-Offset",
             "Accept-Language",
             "X-Request-ID",
         ),
@@ -126,6 +127,7 @@ def origins_policy(origins: tuple[str, ...]) -> dict[str, Any]:
             "RateLimit-Policy",
             "X-Request-ID",
             "Idempotency-Replayed",
+            "Upload-Offset",
             "Content-Language",
             "API-Version",
         ),
@@ -176,7 +178,9 @@ class Guard:
         return None
 
     def _limit(self, scope: Scope) -> int:
-        return self.larger.get((scope["method"], scope["path"]), self.body_limit)
+        method, path = scope["method"], scope["path"]
+        own = self.larger.get((method, path)) or self.larger.get((method, path.rpartition("/")[0] + "/{id}"))
+        return own or self.body_limit
 
 
 def _is_too_long(length: bytes, limit: int) -> bool:

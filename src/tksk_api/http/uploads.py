@@ -1,10 +1,12 @@
-"""Receiving one file with its fields: streamed to an unnamed temporary file, never whole in memory."""
+"""Receiving one file with its fields, or a part of one: streamed to an unnamed temporary file, never in memory."""
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +20,7 @@ from tksk_api.http.limits import media_type
 from tksk_api.types import clean_text
 
 MULTIPART = "multipart/form-data"
+PART = ("application/partial-upload", "application/octet-stream")  # the first by draft-ietf-httpbis-resumable-upload
 FIELDS_BYTES = 65_536  # what fields and boundaries may take beside the file
 _MAX_FIELDS = 12
 _MAX_FIELD_BYTES = 1024
@@ -46,8 +49,9 @@ class _Parser(MultiPartParser):
 
 
 @asynccontextmanager
-async def received(request: Request, limit: int) -> AsyncIterator[ReceivedFile]:
-    """The upload, for as long as the block runs; its temporary file has no name and goes with it.
+async def received(request: Request, limit: int, *, instead: str | None = None) -> AsyncIterator[ReceivedFile]:
+    """The upload, for as long as the block runs; its temporary file has no name and goes with it. It is empty where
+    the field `instead` names a file that came before.
 
     Raises unsupported_media_type, malformed_upload, body_too_large, or invalid_request for a field that is repeated,
     unknown or dirty. A client that goes away in the middle leaves nothing.
@@ -64,7 +68,7 @@ async def received(request: Request, limit: int) -> AsyncIterator[ReceivedFile]:
     try:
         if not parser.is_complete:
             raise DomainError("malformed_upload")
-        file, fields = _sorted(form.multi_items())
+        file, fields = _sorted(form.multi_items(), instead)
         if (file.size or 0) > limit:
             raise DomainError("body_too_large", limit_bytes=limit)
         digest = await asyncio.to_thread(_sha256, file.file)
@@ -73,8 +77,27 @@ async def received(request: Request, limit: int) -> AsyncIterator[ReceivedFile]:
         await form.close()
 
 
-def _sorted(items: list[tuple[str, UploadFile | str]]) -> tuple[UploadFile, dict[str, str]]:
-    """The file and the clean fields."""
+@asynccontextmanager
+async def received_part(request: Request) -> AsyncIterator[tuple[BinaryIO, int]]:
+    """The body as it is and its length, for as long as the block runs. One that breaks off leaves nothing.
+
+    Raises unsupported_media_type, body_too_large.
+    """
+    if media_type(request) not in PART:
+        raise DomainError("unsupported_media_type", expected=list(PART))
+    with TemporaryFile() as file:
+        async for chunk in request.stream():
+            await asyncio.to_thread(file.write, chunk)
+        yield file, file.tell()
+
+
+def part_schema() -> dict[str, object]:
+    """The request body for the published document."""
+    return {"required": True, "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in PART}}
+
+
+def _sorted(items: list[tuple[str, UploadFile | str]], instead: str | None) -> tuple[UploadFile, dict[str, str]]:
+    """The file and the clean fields; there is either a file or the field that stands for one."""
     file: UploadFile | None = None
     fields: dict[str, str] = {}
     errors: list[FieldError] = []
@@ -91,6 +114,9 @@ def _sorted(items: list[tuple[str, UploadFile | str]]) -> tuple[UploadFile, dict
                 fields[name] = clean_text(value)
             except ValueError:
                 errors.append(FieldError(pointer, "forbidden_character"))
+    if instead is not None and fields.get(instead):
+        errors += [FieldError(f"/{_FILE}", "unknown_field")] if file is not None else []
+        file = UploadFile(BytesIO(), size=0, filename="")
     if file is None and not errors:
         errors.append(FieldError(f"/{_FILE}", "missing"))
     if errors or file is None:
@@ -107,11 +133,11 @@ def checked(model: type[M], fields: Mapping[str, str]) -> M:
         raise DomainError("invalid_request", errors=field_errors(errors)) from error
 
 
-def multipart_schema(model: type[BaseModel]) -> dict[str, object]:
-    """The request body for the published document: the fields of the model and the file."""
+def multipart_schema(model: type[BaseModel], *, instead: str | None = None) -> dict[str, object]:
+    """The request body for the published document: the fields of the model and the file, which `instead` may name."""
     schema = model.model_json_schema()
     properties = {_FILE: {"type": "string", "contentMediaType": "application/octet-stream"}, **schema["properties"]}
-    required = [_FILE, *schema.get("required", ())]
+    required = [*([] if instead else [_FILE]), *schema.get("required", ())]
     body = {**schema, "properties": properties, "required": required}
     return {"required": True, "content": {MULTIPART: {"schema": body}}}
 

@@ -18,13 +18,14 @@ from tksk_api.domain.exports import service, work
 from tksk_api.domain.exports.reads import EXPORTS
 from tksk_api.domain.exports.schemas import ExportCreate, ExportLinked, ExportRead, Status
 from tksk_api.domain.jobs.worker import Handler
+from tksk_api.domain.partners.rules import check_search
 from tksk_api.domain.refusals import field_errors
 from tksk_api.errors import DomainError, invalid
 from tksk_api.http.concurrency import IfMatch
 from tksk_api.http.dependencies import House, HouseDep, ReaderDep, SessionDep
 from tksk_api.http.downloads import FileResponse
 from tksk_api.http.links import signed_link
-from tksk_api.http.pagination import Page, PageQuery
+from tksk_api.http.pagination import Page, PageQuery, needs
 from tksk_api.http.replies import keep, no_content, respond, respond_page
 from tksk_api.http.routing import Router
 from tksk_api.routers.activities import ActivityQuery
@@ -60,8 +61,17 @@ QUERIES: Mapping[str, type[PageQuery]] = {
     "users": UserQuery,
     "regions": RegionQuery,
 }
-# The past is another list, and a search is none: its best matches stand on one page.
-NOT_ASKED = frozenset({*PageQuery.model_fields, "as_of", "q"})
+NOT_ASKED = frozenset(PageQuery.model_fields)
+
+
+def _asked_well(query: PageQuery) -> None:
+    """What the lists say of filters that go together, with pointers as there. Raises invalid_request."""
+    if isinstance(query, PartnerQuery):
+        check_search(query.q, query.region_code, query.serving)
+    if isinstance(query, BeneficiaryQuery):
+        needs(query, "as_of", "village_code")
+    if hasattr(query, "counted_as"):
+        needs(query, "counted_as", "report")
 
 
 class ExportQuery(PageQuery):
@@ -84,9 +94,12 @@ async def create_export(session: SessionDep, house: HouseDep, body: ExportCreate
     that list, too.
 
     They are read in your name, page by page, and each page is recorded as reading the list is. Identity numbers are
-    masked; with `full_numbers` they are not, which takes the permission `beneficiary:reveal`, a proof of identity of a
-    moment ago, a purpose and a reason, and is limited for each user and day. Follow its `Location`; the file is removed
-    a day after it is there.
+    masked; with `full_numbers`, of people and of families, they are not, which takes the permission
+    `beneficiary:reveal`, a proof of identity of a moment ago, a purpose and a reason, and is limited for each user and
+    day. Follow its `Location`; the file is removed a day after it is there.
+
+    Headings are those that an import knows. A table of families has a line for each member, as `rows` counts them; in
+    `jsonl` a row is always what the list answers.
     """
     asked = service.Asked(body, _filters(body))
     stored = await service.start(session, asked, house.settings)
@@ -168,10 +181,12 @@ def _filters(body: ExportCreate) -> Mapping[str, Any]:
     except ValidationError as error:
         errors = [{**entry, "loc": ("body", "filter", *entry["loc"])} for entry in error.errors()]
         raise DomainError("invalid_request", errors=field_errors(errors)) from error
-    given = {name: value for name, value in query.model_dump().items() if name in known and value is not None}
-    if "counted_as" in given and "report" not in given:
-        raise invalid("/filter/report", "missing")
-    return given
+    try:
+        _asked_well(query)
+    except DomainError as refusal:
+        errors_there = [replace(error, pointer=f"/filter{error.pointer}") for error in refusal.errors]
+        raise DomainError(refusal.code, errors=errors_there) from refusal
+    return {name: value for name, value in query.model_dump().items() if name in known and value is not None}
 
 
 def _linked(request: Request, house: House, stored: Stored) -> Stored:

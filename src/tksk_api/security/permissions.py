@@ -103,6 +103,7 @@ class Permission(StrEnum):
     JOB_FOLLOW = "job:follow", "Follow and cancel one's own jobs"
     IMPORT_RUN = "import:run", "Import tables of what one may write one by one, and take one's own imports back"
     EXPORT_RUN = "export:run", "Export lists that one may read as a file"
+    REGION_WRITE = "region:write", "Add, rename and end regions of the nation's list, by file"
     AGENCY_READ = "agency:read", "See the directory of agencies"
     AGENCY_WRITE = "agency:write", "Maintain agencies of one's own area"
     PARTNER_READ = "partner:read", "See the directory of social partners"
@@ -161,7 +162,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         | _COUNTS
         | _CERTIFIES
         | {_P.USER_READ, _P.USER_MANAGE, _P.POLICY_WRITE, _P.AGENCY_WRITE, _P.IMPORT_RUN}
-        | {_P.EXPORT_RUN}
+        | {_P.EXPORT_RUN, _P.REGION_WRITE}
     ),
     Role.MINISTRY: frozenset(
         _KNOWS

@@ -18,8 +18,9 @@ _OPERATION = "tksk attachments sweep"
 _AT_ONCE = 500
 _T = table_of(Attachment).c
 _TABLES = union_all(
-    select(column("object_name")).select_from(table("imports")).where(column("purged_at").is_(None)),
+    select(column("object_name")).select_from(table("imports")).where(column("key_cipher").is_not(None)),
     select(column("object_name")).select_from(table("exports")).where(column("key_cipher").is_not(None)),
+    select(column("object_name")).select_from(table("import_uploads")),
 ).subquery()
 
 

@@ -180,7 +180,7 @@ def _share(words: Sequence[str], found: Sequence[float]) -> float:
     return covered / sum(weights)
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=32_768)
 def _alike(one: str, other: str) -> float:
     """How alike two words are: by their letters, by their sound, as an initial or shortened."""
     if one == other:

@@ -30,7 +30,7 @@ class Beneficiary(Record, RegionScoped, table=True):
             postgresql_ops={"search_name": "gin_trgm_ops"},
         ),
         sa.Index("ix_beneficiaries_name_keys", "regency_code", "name_keys", postgresql_using="gin"),
-        sa.Index("ix_beneficiaries_birth_date", "birth_date", "regency_code"),
+        sa.Index("ix_beneficiaries_birth_date", "birth_date", text("left(region_code, 5)")),
         sa.Index("ix_beneficiaries_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         sa.Index("ix_beneficiaries_merged_nik", "nik_index", postgresql_where=text("merged_into IS NOT NULL")),
         sa.CheckConstraint("merged_into IS NULL OR deleted_at IS NOT NULL", name="merged"),

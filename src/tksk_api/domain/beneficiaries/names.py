@@ -44,7 +44,7 @@ _DOUBLES = tuple((letter * 2, letter) for letter in "abcdghijklmnprstuw")
 _VOWELS = str.maketrans("", "", "aiu")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a name in plain small letters: titles dropped, abbreviations written out, joined names parted.
 
@@ -62,7 +62,7 @@ def keys_of(name: str) -> list[str]:
     return list(keys) or sounds
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def sound_of(word: str) -> str:
     """One plain word as it sounds."""
     said = f" {word} "

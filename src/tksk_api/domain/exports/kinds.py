@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tksk_api.database.reads import Resource
 from tksk_api.domain.activities.reads import ACTIVITIES
+from tksk_api.domain.beneficiaries.as_of import VILLAGE_AS_OF
 from tksk_api.domain.beneficiaries.reads import BENEFICIARIES
 from tksk_api.domain.decile_snapshots.reads import DECILE_SNAPSHOTS
+from tksk_api.domain.exports.columns import PLAIN, Shape
+from tksk_api.domain.exports.numbers import Numbers, of_families, of_people
 from tksk_api.domain.exports.pseudonyms import (
     Kept,
     as_it_is,
@@ -26,6 +30,7 @@ from tksk_api.domain.regions.service import REGIONS
 from tksk_api.domain.sktm_applications.reads import SKTM_APPLICATIONS
 from tksk_api.domain.sktm_numbers.reads import SKTM_NUMBERS
 from tksk_api.domain.users.service import USERS
+from tksk_api.domain.visit_forms.forms import every_field
 from tksk_api.domain.visits.reads import VISITS
 from tksk_api.security.permissions import Permission
 
@@ -36,14 +41,30 @@ _P = Permission
 class Kind:
     """A list that may leave as a file. `permission` is that of the list; None: everybody may read it.
 
-    `pseudonymous` are the fields that a file for a recipient keeps, () where the kind has none. `has_numbers` where
-    its rows are people, whose numbers may be given in full.
+    `pseudonymous` are the fields that a file for a recipient keeps, () where the kind has none. `numbers` where its
+    rows are about people whose numbers may be given in full. `past` is the list that answers the filter `as_of`.
+    `shape` is how its rows stand in a table, so that an import of the kind finds in it what the list said.
     """
 
     resource: Resource
     permission: Permission | None
     pseudonymous: tuple[Kept, ...] = ()
-    has_numbers: bool = False
+    numbers: Numbers | None = None
+    past: Resource | None = None
+    shape: Shape = PLAIN
+
+    def list_of(self, filters: Mapping[str, Any]) -> Resource:
+        """The list that these filters ask."""
+        return self.past if self.past is not None and "as_of" in filters else self.resource
+
+
+def _undetermined(decile: int | None) -> int | str:
+    return "undetermined" if decile is None else decile
+
+
+def _nothing_owned(codes: list[str] | None) -> list[str] | str | None:
+    """Nothing is an answer to such a question; an empty cell is none."""
+    return "none" if codes == [] else codes
 
 
 KINDS: Mapping[str, Kind] = {
@@ -60,12 +81,15 @@ KINDS: Mapping[str, Kind] = {
             ordinary("ppks_categories"),
             the_month("registered_in", "created_at"),
         ),
-        has_numbers=True,
+        numbers=of_people,
+        past=VILLAGE_AS_OF,
     ),
     "families": Kind(
         FAMILIES,
         _P.FAMILY_READ,
         (the_id(), the_district(), as_it_is("status"), how_many("members", "members"), the_ids("beneficiary_ids")),
+        numbers=of_families,
+        shape=Shape(each="members", called={"id": "family_id"}),
     ),
     "decile_snapshots": Kind(
         DECILE_SNAPSHOTS,
@@ -79,6 +103,7 @@ KINDS: Mapping[str, Kind] = {
             as_it_is("dated_on", "day"),
             the_ids("beneficiary_ids"),
         ),
+        shape=Shape(spelt={"decile": _undetermined}),
     ),
     "ppks_assessments": Kind(PPKS_ASSESSMENTS, _P.PPKS_READ),
     "visits": Kind(
@@ -93,6 +118,11 @@ KINDS: Mapping[str, Kind] = {
             as_it_is("outcome"),
             as_it_is("finding"),
             as_it_is("reasons", "texts"),
+        ),
+        shape=Shape(
+            spelt={
+                f"evidence_{entry.name}": _nothing_owned for entry in every_field().values() if entry.type == "codes"
+            }
         ),
     ),
     "activities": Kind(

@@ -19,9 +19,10 @@ class Export(Record, RegionScoped, table=True):
     """One file for one caller (`created_by`), who alone sees it; its region is theirs.
 
     `regions` are what they saw when they asked: whoever sees less today does not get the file. `asked` are the filters
-    with their types, `place` is behind which row the next page begins, `file_name` where the finished file lies. File
-    and pages are sealed under the key in `key_cipher`; without it nothing of them can be read. The version moves with
-    what its owner decides and how it ends, not with the progress.
+    with their types, which go with the file, as the ids in `filter` do; `place` is behind which row the next page
+    begins, `file_name` where the finished file lies. File and pages are sealed under the key in `key_cipher`; without
+    it nothing of them can be read. The version moves with what its owner decides and how it ends, not with the
+    progress.
     """
 
     __tablename__ = "exports"

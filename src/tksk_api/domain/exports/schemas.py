@@ -66,14 +66,16 @@ class ExportRead(Read):
     id: UUID
     kind: str
     format: ExportFormat
-    filter: dict[str, Any]
+    filter: Annotated[dict[str, Any], Field(description="Without ids and names once the file is removed")]
     purpose: str
     full_numbers: bool
     recipient: str | None
     region_code: Annotated[str, Field(description="Where the caller works; empty: the nation")]
     status: Annotated[Status, Field(description="`removed` when its time was over, or its owner ended it")]
     progress: ExportProgress
-    rows: Annotated[int | None, Field(description="Rows of the file, once it is there")]
+    rows: Annotated[
+        int | None, Field(description="Rows of the file, once it is there; of families in a table its members")
+    ]
     file_bytes: int | None
     sha256: Annotated[str | None, Field(description="Digest of the file, hexadecimal")]
     downloads: int

@@ -19,12 +19,13 @@ from tksk_api.domain.attachments.vault import Sealed, new_name
 from tksk_api.domain.beneficiaries.service import take_full_numbers
 from tksk_api.domain.exports.kinds import KINDS, Kind
 from tksk_api.domain.exports.models import Export
+from tksk_api.domain.exports.numbers import NUMBERS
 from tksk_api.domain.exports.reads import EXPORTS, TABLE
 from tksk_api.domain.exports.schemas import ExportCreate
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.limits.service import take_strictly
-from tksk_api.domain.records import holds, keyring_of, load
+from tksk_api.domain.records import holds, keyring_of, load, office_of
 from tksk_api.domain.references.lists import codes
 from tksk_api.domain.users.sessions import require_fresh_proof
 from tksk_api.errors import DomainError, invalid, not_found
@@ -33,7 +34,6 @@ from tksk_api.security.permissions import Permission
 from tksk_api.settings import Settings
 
 KIND = "export"
-NUMBERS = ("nik", "family_card_number")
 DEFAULT_PURPOSE = "service"
 WORKING = ("queued", "running")
 MEDIA_TYPES = {
@@ -75,7 +75,7 @@ async def start(session: AsyncSession, asked: Asked, settings: Settings) -> Stor
     Raises permission_denied, step_up_required, too_many_requests, invalid_request.
     """
     body, kind = asked.body, kind_of(asked.body.kind)
-    _refuse_unfit(body, kind)
+    _refuse_unfit(body, kind, asked.filters)
     _refuse_unpermitted(session, kind)
     await take_strictly(session, "exports", settings.exports_per_hour, _HOUR_SECONDS)
     if body.full_numbers:
@@ -84,13 +84,13 @@ async def start(session: AsyncSession, asked: Asked, settings: Settings) -> Stor
     row = Export(
         id=key,
         version=1,
-        region_code="" if principal.scope.is_national else principal.scope.regions[0],
+        region_code=office_of(session),
         created_by=principal.user_id,
         kind=body.kind,
         format=body.format,
         filter=dict(body.filter),
         asked={name: packed(value) for name, value in asked.filters.items()},
-        sort=kind.resource.default_sort,
+        sort=kind.list_of(asked.filters).default_sort,
         purpose=body.purpose,
         reason=body.reason,
         full_numbers=body.full_numbers,
@@ -172,10 +172,12 @@ def _spelt(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _refuse_unfit(body: ExportCreate, kind: Kind) -> None:
+def _refuse_unfit(body: ExportCreate, kind: Kind, filters: Mapping[str, Any]) -> None:
     if body.purpose not in codes("reveal_purposes") and (body.full_numbers or body.purpose != DEFAULT_PURPOSE):
         raise invalid("/purpose", "unknown_code", list="reveal_purposes")
-    if body.full_numbers and (not kind.has_numbers or body.recipient is not None):
+    # What a number was once is for `reveal`, person by person.
+    has_numbers = kind.numbers is not None and body.recipient is None and kind.list_of(filters) is kind.resource
+    if body.full_numbers and not has_numbers:
         raise invalid("/full_numbers", "not_allowed", expected="false")
     if body.full_numbers and body.reason is None:
         raise invalid("/reason", "missing")

@@ -18,6 +18,13 @@ _OVER = text("""
 UPDATE exports SET status = 'removed', key_cipher = NULL, version = version + 1
  WHERE key_cipher IS NOT NULL AND expires_at <= now()
 """)
+# Whom a list was about outlives the file no longer; what else was asked shows its owner what it was.
+_ABOUT = text("""
+UPDATE exports AS e
+   SET filter = e.filter - 'q' - ARRAY(SELECT f.key FROM jsonb_each(e.asked) AS f WHERE f.value->>0 = 'UUID'),
+       asked = '{}', place = NULL
+ WHERE e.key_cipher IS NULL AND e.asked <> '{}'
+""")
 _PARTS = text("""
 DELETE FROM export_parts p USING exports e
  WHERE e.id = p.export_id AND e.key_cipher IS NULL
@@ -34,5 +41,6 @@ async def settle(sessions: async_sessionmaker[AsyncSession]) -> int:
         connection = await session.connection()
         told = await connection.execute(_BROKEN_OFF)
         over = await connection.execute(_OVER)
+        await connection.execute(_ABOUT)
         await connection.execute(_PARTS)
     return told.rowcount + over.rowcount

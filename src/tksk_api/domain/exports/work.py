@@ -26,15 +26,13 @@ from tksk_api.database.admission import Admission
 from tksk_api.database.reads import PageRequest, Reader, ReadPool
 from tksk_api.database.session import acting_for
 from tksk_api.domain.attachments.vault import Vault
-from tksk_api.domain.beneficiaries.models import Beneficiary
-from tksk_api.domain.beneficiaries.service import open_card, open_nik
-from tksk_api.domain.exports.columns import Column, columns_of
+from tksk_api.domain.exports.columns import PLAIN, Column, columns_of
 from tksk_api.domain.exports.kinds import KINDS, Kind
 from tksk_api.domain.exports.models import Export
+from tksk_api.domain.exports.numbers import NUMBERS, shown
 from tksk_api.domain.exports.pseudonyms import columns_for, pseudonym_for, pseudonymised
 from tksk_api.domain.exports.reads import PARTS, TABLE
 from tksk_api.domain.exports.service import (
-    NUMBERS,
     WORKING,
     file_key_of,
     found,
@@ -44,11 +42,11 @@ from tksk_api.domain.exports.service import (
 )
 from tksk_api.domain.history.access import record_access
 from tksk_api.domain.jobs.models import Job
-from tksk_api.domain.jobs.worker import Progress
+from tksk_api.domain.jobs.worker import RESTS, Progress
 from tksk_api.domain.limits.service import over_quota, take_many, uses_left
 from tksk_api.domain.records import keyring_of
 from tksk_api.domain.refusals import database_error
-from tksk_api.domain.subject_keys.service import vaults_of
+from tksk_api.domain.threads import in_threads
 from tksk_api.errors import DomainError
 from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
 from tksk_api.telemetry import log
@@ -57,7 +55,6 @@ PAGE = 1000
 OPERATION = "export"
 PROOF_SECONDS = 4 * 3600  # how old the proof of identity may become while full numbers are gathered
 _QUOTA, _DAY_SECONDS = "export_numbers", 24 * 3600
-_MAX_WAITS = 60  # of a second each, for a disk or a store that may come back
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 Rows = list[dict[str, Any]]
@@ -135,10 +132,9 @@ async def step(session: AsyncSession, job: Job, house: House) -> Progress:
         known = error if isinstance(error, DomainError) else database_error(error)
         if known is None or (await session.connection()).invalidated:
             raise
-        if known.code != "unavailable" or waits >= _MAX_WAITS:
+        if known.code != "unavailable" or waits >= len(RESTS):
             return await _failed(work, known.code)
-        await asyncio.sleep(1)
-        return Progress({"waits": waits + 1}, job.done, job.total)
+        return Progress({"waits": waits + 1}, job.done, job.total, rest_seconds=RESTS[waits])
     return Progress({}, done, None)
 
 
@@ -165,7 +161,7 @@ async def _gathered(work: _Work) -> int:
     reader = Reader(work.house.reads, work.admission(work.kind.permission or Permission.EXPORT_RUN))
     after = None if row.place is None else tuple(unpacked(value) for value in row.place)
     filters = {name: unpacked(value) for name, value in row.asked.items()}
-    page = await reader.page(work.kind.resource, PageRequest(PAGE, row.sort, filters, after))
+    page = await reader.page(work.kind.list_of(filters), PageRequest(PAGE, row.sort, filters, after))
     rows: Rows = await asyncio.to_thread(json.loads, b"[" + page.items + b"]")
     if row.full_numbers:
         rows = await _with_numbers(work, rows)
@@ -181,26 +177,23 @@ async def _gathered(work: _Work) -> int:
     return total
 
 
-async def _with_numbers(work: _Work, people: Rows) -> Rows:
-    """Each with their numbers in full, which is recorded and counted; null of those who restricted it themselves.
+async def _with_numbers(work: _Work, rows: Rows) -> Rows:
+    """With the numbers in full of those whom the rows are about, which is recorded and counted.
 
     Raises permission_denied, step_up_required, too_many_requests, and what else `admit` raises.
     """
-    session, row, per_day = work.session, work.row, work.house.numbers_per_day
+    session, row, per_day, numbers = work.session, work.row, work.house.numbers_per_day, work.kind.numbers
+    assert numbers is not None
+    about = list({key for one in rows for key in numbers.people(one)})
     async with acting_for(session, work.admission(Permission.BENEFICIARY_REVEAL, PROOF_SECONDS)):
-        if len(people) > await uses_left(session, _QUOTA, per_day, _DAY_SECONDS):
+        if len(about) > await uses_left(session, _QUOTA, per_day, _DAY_SECONDS):
             raise over_quota(_QUOTA, _DAY_SECONDS)
-        ids = [UUID(person["id"]) for person in people]
-        wanted = select(Beneficiary).where(Beneficiary.id.in_(ids), Beneficiary.restricted_at.is_(None))  # type: ignore[attr-defined, union-attr]
-        shown = {str(one.id): one for one in (await session.execute(wanted)).scalars()}
-        keys = [one.id for one in shown.values()]
-        await take_many(session, _QUOTA, len(keys), _DAY_SECONDS)
+        people = await shown(session, about)
+        await take_many(session, _QUOTA, len(people.ids), _DAY_SECONDS)
         await record_access(
-            session, keys, purpose=row.purpose, reason=row.reason, fields=list(NUMBERS), object_id=row.id
+            session, people.ids, purpose=row.purpose, reason=row.reason, fields=list(NUMBERS), object_id=row.id
         )
-        vaults = await vaults_of(session, keys)
-        numbers = {key: (open_nik(vaults[one.id], one), open_card(vaults[one.id], one)) for key, one in shown.items()}
-    return [{**dict(zip(NUMBERS, numbers.get(one["id"], (None, None)), strict=True)), **one} for one in people]
+        return await numbers.put(people, rows)
 
 
 async def _keep(work: _Work, rows: Rows) -> None:
@@ -219,26 +212,35 @@ async def _keep(work: _Work, rows: Rows) -> None:
 def _columns(row: Export, kind: Kind) -> Sequence[Column]:
     if row.recipient is not None:
         return columns_for(kind.pseudonymous)
-    numbers = [Column(name, (name,)) for name in NUMBERS] if row.full_numbers else []
-    return [*numbers, *columns_of(kind.resource.schema)]
+    numbers = kind.numbers.columns if kind.numbers is not None and row.full_numbers else ()
+    return [*numbers, *columns_of(kind.list_of(row.asked).schema, kind.shape)]
 
 
 async def _made(work: _Work) -> int:
     """The file of the pages, whole in the vault before anybody is told of it."""
     row, house, session = work.row, work.house, work.session
     key, name = file_key_of(session, row), secrets.token_hex(8)
+    shape = PLAIN if row.format == "jsonl" or row.recipient is not None else work.kind.shape
+    count = 0
+
+    def add(write: Write, content: bytes) -> int:
+        lines = list(shape.lines(json.loads(content)))
+        write(lines)
+        return len(lines)
+
     with TemporaryFile() as plain:
-        with house.file(plain, row.format, _columns(row, work.kind)) as write:
+        async with in_threads(house.file(plain, row.format, _columns(row, work.kind)), work.is_removed) as write:
             for part in await work.parts():
                 sealed = sealed_object(row, key, part.name)
                 content = b"".join([chunk async for chunk in house.vault.read(sealed)])
-                await asyncio.to_thread(lambda content=content: write(json.loads(content)))  # type: ignore[misc]
+                count += await asyncio.to_thread(add, write, content)
                 if await work.is_removed():
                     return row.rows
         size, digest = await asyncio.to_thread(_measured, plain)
         await house.vault.put(sealed_object(row, key, name), plain)
     over = func.clock_timestamp() + timedelta(hours=house.hours)
     values = {"file_name": name, "file_bytes": size, "file_sha256": digest, "expires_at": over, "reason": None}
+    values |= {"rows": count}
     if not await work.end("done", **values):
         await house.vault.delete([f"{row.object_name}-{name}"])
     return row.rows

@@ -1,7 +1,8 @@
 """Family card numbers: sealed under the family's own key, copied to each member under theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from uuid import UUID
 
 from sqlalchemy import ARRAY, LargeBinary, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,7 @@ from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.service import has_card, sealed_card
 from tksk_api.domain.families.models import Family, FamilyCard
 from tksk_api.domain.records import keyring_of
-from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_to_fill
+from tksk_api.domain.subject_keys.service import vault_of, vault_to_fill, vaults_of, vaults_to_fill
 from tksk_api.errors import invalid
 from tksk_api.security.crypto import Keyring
 
@@ -64,6 +65,21 @@ async def present_number(session: AsyncSession, family: Family) -> str | None:
         return None
     vault = await vault_of(session, family.id)
     return vault.open(CARD, str(card.id), bytes(card.number_cipher)).decode()
+
+
+async def present_numbers(session: AsyncSession, families: Collection[UUID]) -> dict[UUID, str]:
+    """The full numbers of the cards that these families have; whoever shows them leaves an access row that says so."""
+    found = select(FamilyCard).where(
+        col(FamilyCard.family_id).in_(families),
+        col(FamilyCard.valid_until).is_(None),
+        col(FamilyCard.number_cipher).is_not(None),
+    )
+    cards = (await session.execute(found)).scalars().all()
+    vaults = await vaults_of(session, [card.family_id for card in cards])
+    return {
+        card.family_id: vaults[card.family_id].open(CARD, str(card.id), bytes(card.number_cipher or b"")).decode()
+        for card in cards
+    }
 
 
 async def give_card(session: AsyncSession, people: Sequence[Beneficiary], number: str) -> None:

@@ -31,6 +31,11 @@ _EXCEL_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NU
 # Before these an apostrophe is Excel's mark of a text, saved along; before a letter it may belong to a name.
 _MARKED = frozenset("0123456789'")
 _RUNS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # begin what a spreadsheet computes (OWASP, CSV injection)
+# A spreadsheet set to Indonesian divides a CSV by semicolons, and by tabs or bars where it is told to: what follows one
+# of these within a text is a cell of its own then, and may run.
+_PARTED = re.compile(r"""([,;|\t\r\n])(?=[ "']*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+_PARTED_SHIELDED = re.compile(r"""([,;|\t\r\n])'(?=[ "']*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+_PARTED_RUNS = re.compile(r"""([,;|\t\r\n])[ "]*[=+\-@\uff1d\uff0b\uff0d\uff20]""")
 _NEGATIVE = re.compile(r"-[0-9]+(?:[.,][0-9]+)?")
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+?[0-9]{1,2}")
 _FLOAT_TEXT = re.compile(r"[0-9]{15,16}[.,]0+")
@@ -67,7 +72,7 @@ def _unusual(plain: str) -> Reading:
         raise CellError("text_damaged")
     notes: tuple[str, ...] = ()
     if _is_shielded(plain):
-        plain, notes = plain[1:].strip(), ("apostrophe_removed",)
+        plain, notes = _unshielded(plain).strip(), ("apostrophe_removed",)
     try:
         return clean_text(plain.replace("\r\n", "\n").replace("\r", "\n")) or None, notes
     except ValueError:
@@ -76,7 +81,19 @@ def _unusual(plain: str) -> Reading:
 
 def _is_shielded(plain: str) -> bool:
     after = plain[1:]
-    return plain[:1] == "'" and (after[:1] in _MARKED or after[:1] in _RUNS or after in _NOTHING | _EXCEL_ERRORS)
+    if plain[:1] != "'":
+        return False
+    is_marked = after[:1] in _MARKED or after.lstrip(" ")[:1] in _RUNS or after in _NOTHING | _EXCEL_ERRORS
+    return is_marked or _PARTED_SHIELDED.search(after) is not None
+
+
+def _shielded(value: str) -> str:
+    """With an apostrophe in front, and one wherever a spreadsheet may divide it before what runs."""
+    return "'" + _PARTED.sub(r"\1'", value)
+
+
+def _unshielded(plain: str) -> str:
+    return _PARTED_SHIELDED.sub(r"\1", plain[1:])
 
 
 def shielded(value: str, *, is_typed: bool = False) -> str:
@@ -85,14 +102,24 @@ def shielded(value: str, *, is_typed: bool = False) -> str:
     In a workbook a text is a text (`is_typed`), and only what would be read as something else gets its apostrophe.
     """
     if value in _NOTHING | _EXCEL_ERRORS or _is_shielded(value):
-        return "'" + value
+        return _shielded(value)
     return value if is_typed else defused(value)
 
 
-def defused(written: str) -> str:
-    """What stood in a file, to stand in another one: read alike, and computed by no spreadsheet."""
-    runs = written.lstrip(" ")[:1] in _RUNS and not _NEGATIVE.fullmatch(written) and written not in _NOTHING
-    return "'" + written if written and runs else written
+def defused(written: str, delimiter: str = ",") -> str:
+    """What stood in a file, to stand in another one divided so: read alike, and computed by no spreadsheet, however it
+    divides the file."""
+    plain = written.strip()
+    if not plain or plain in _NOTHING or not _runs(written, delimiter):
+        return written
+    return _shielded(_unshielded(plain) if _is_shielded(plain) else written)
+
+
+def _runs(written: str, delimiter: str) -> bool:
+    if written.lstrip(" ")[:1] in _RUNS:
+        return not _NEGATIVE.fullmatch(written)
+    # Within quotation marks, its own delimiter divides nothing.
+    return any(found[1] != delimiter for found in _PARTED_RUNS.finditer(written))
 
 
 def _written(cell: Cell) -> Reading:
@@ -346,6 +373,11 @@ def listed(list_code: str, **aliases: Sequence[str]) -> Reader:
         numbered = () if number is None else (str(number), f"{number:02}")
         choices[item.code] = (item.label_id, item.label_en, *numbered, *aliases.get(item.code, ()))
     return one_of(choices)
+
+
+def labels(list_code: str) -> tuple[str, ...]:
+    """What a template offers of a reference list."""
+    return tuple(item.label_id for item in LISTS[list_code].items)
 
 
 def _key(word: str) -> str:

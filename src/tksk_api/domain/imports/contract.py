@@ -70,7 +70,8 @@ class Fate:
 
     It is sealed when kept, and comes back as JSON would have it: days and ids are text then. `tells_of` is somebody
     beyond the importer's area of whom a refusal tells that they are registered: for the access log, and never kept.
-    Neither are `people`, those of the area whom the row was recognised to be about by their numbers.
+    Neither are `people`, those of the area whom the row was recognised to be about by their numbers. `founds` says that
+    what belongs together begins with this row: a later page would join it, and its dry run could not.
     """
 
     number: int
@@ -81,6 +82,17 @@ class Fate:
     faults: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
     tells_of: UUID | None = None
+    people: tuple[UUID, ...] = ()
+    founds: bool = False
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a row is about, however it names it: the key that no two rows of a file share, with ids for numbers and
+    codes for labels; the record that stands there already; and whom it was recognised to be about by their numbers."""
+
+    key: str | None
+    record_id: UUID | None = None
     people: tuple[UUID, ...] = ()
 
 
@@ -115,12 +127,15 @@ class Kind:
     """What may be imported. `apply` works in the name of the importer, inside one transaction.
 
     It never raises for a row: a refusal is the row's fate, and the others go on. The same call serves the dry run,
-    which is rolled back. `key` is what two rows of one file may not share (None: nothing to compare).
+    which is rolled back. `key` is what two rows of one file may not share (None: nothing to compare), and `named` says
+    the same by the register, where one thing can be named in several ways.
     `on_match` are the answers to a match that the kind knows; `names_people` where its records are people.
     A fault `nik_taken` says that somebody is registered elsewhere; the job counts it against the importer's quota.
     `undo` takes back what was created or puts back what was updated, and says why not of the others.
     `fresh_proof` where writing one asks the caller to have proven themselves a moment ago.
-    Rows that follow each other with the same `together` are one thing, and never in two pages.
+    Rows that follow each other with the same `together` are one thing, and never in two pages; those that come after
+    the page in which it was founded are refused. Where a row may stand on any other one, `is_whole`: the file is one
+    page, and has no more rows than a page.
     """
 
     name: str
@@ -134,3 +149,5 @@ class Kind:
     names_people: bool = False
     fresh_proof: bool = False
     together: Callable[[Mapping[str, Any]], str | None] | None = None
+    is_whole: bool = False
+    named: Callable[[AsyncSession, Sequence[Parsed]], Awaitable[Mapping[int, Named]]] | None = None

@@ -2,6 +2,9 @@
 
 A heading that is a known name, or nearly one, is taken; one that only resembles a name is suggested, never used. What
 a file of another system calls its columns (SIKS-NG, OpenSID) stands with the kind, as aliases.
+
+Headings are kept and shown as no other cell is. A row that has none that is known is not taken for them, whoever says
+so, and beside a single one the others may be a person: they are kept as letters.
 """
 
 import re
@@ -18,8 +21,10 @@ from tksk_api.domain.imports.reading.refusal import Refused
 REPORT_MARK = "!"  # begins the headings that an error file adds; they are no data when it comes back
 TOP_ROWS = 20  # headings are looked for in these
 _SAME, _ALIKE = 92, 72  # of 100
+_SURELY = 2  # columns that are known: the row is one of headings
 _FUZZY_LENGTH = 5  # shorter headings differ in one letter and mean something else: NIK, NIS
 _NOT_A_WORD = re.compile(r"[\W_]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _COUNTED = re.compile(r"\(?(\d{1,3})\)?\.?0?")
 
 
@@ -61,7 +66,7 @@ def layout(
 ) -> Layout:
     """How to read the file, from its first rows. `given` (heading -> column, None to leave it out) wins over names.
 
-    Raises Refused: no headings, two for one column, or a required column that no heading names.
+    Raises Refused: no headings that are known, two for one column, or a required column that no heading names.
     """
     given = {_plain(heading): name for heading, name in (given or {}).items()}
     known = _known(columns) | {heading: (name or "", -1) for heading, name in given.items()}
@@ -69,6 +74,10 @@ def layout(
     headers = _labels(upper, lower)
     used, notes = _by_name(columns, headers, given, known)
     suggested, alike = _by_likeness(columns, headers, used, given)
+    if not used:
+        raise Refused("headings_missing", rows=TOP_ROWS)
+    if len(used) < _SURELY:
+        headers = _without_others(headers, {*used.values()}, suggested)
     missing = [column for column in columns if column.required and column.name not in used]
     if missing:
         names = [column.header for column in missing]
@@ -79,6 +88,16 @@ def layout(
     last = _after_counting_row(first, lower)
     above = sum(row.number <= last for row in first)
     return Layout(upper.number, last, above, headers, used, suggested, (*notes, *alike, *left))
+
+
+def _without_others(headers: Sequence[str], known: set[int], suggested: Mapping[str, str]) -> tuple[str, ...]:
+    """The headings by their letters, but for those that are known, resemble a column or are of an error file."""
+    return tuple(
+        heading
+        if not heading or place in known or heading in suggested or heading.startswith(REPORT_MARK)
+        else f"({letters(place)})"
+        for place, heading in enumerate(headers)
+    )
 
 
 def _left_out(heading: str, suggested: Mapping[str, str]) -> Fault:
@@ -105,7 +124,7 @@ def _text(cell: Cell) -> str:
         return ""
     if isinstance(cell, float):
         return f"{cell:g}"
-    return " ".join(str(cell).split())
+    return " ".join(_CONTROLS.sub(" ", str(cell)).split())  # a NUL in a heading could not be kept with the report
 
 
 def _headings(first: Sequence[Row], known: Mapping[str, Any], asked: int | None) -> tuple[Row, Row]:

@@ -6,13 +6,16 @@ from sqlalchemy.dialects.postgresql import JSON
 from tksk_api.database.reads import Resource, Sort
 from tksk_api.database.tables import table_of
 from tksk_api.domain.imports.contract import FATES
-from tksk_api.domain.imports.models import Import, ImportMapping, ImportRow
-from tksk_api.domain.imports.schemas import ImportRead, ImportRowRead, MappingRead
+from tksk_api.domain.imports.models import Import, ImportMapping, ImportRow, PartialUpload
+from tksk_api.domain.imports.schemas import ImportRead, ImportRowRead, MappingRead, UploadRead
 
 TABLE = table_of(Import)
 ROWS = table_of(ImportRow)
 MAPPINGS = table_of(ImportMapping)
+UPLOADS = table_of(PartialUpload)
 KEPT_DAYS = 30
+UPLOAD_HOURS = 24  # after the last part
+LEAST_BYTES, MOST_BYTES = 64 * 1024, 8 * 1024**2  # of a part
 
 _OF_UNDO = "imports.status IN ('undoing', 'undone')"
 _DONE = (
@@ -80,4 +83,18 @@ IMPORT_MAPPINGS = Resource(
     columns={"columns": MAPPINGS.c.mapping},
     filters={"kind": lambda value: MAPPINGS.c.kind == value},
     sorts={"name": Sort(("name",), descending=False)},
+)
+
+IMPORT_UPLOADS = Resource(
+    schema=UploadRead,
+    table=UPLOADS,
+    columns={
+        "bytes": UPLOADS.c.file_bytes,
+        "sha256": func.encode(UPLOADS.c.file_sha256, literal_column("'hex'")),
+        "offset": UPLOADS.c.received_bytes,
+        "parts": literal_column(f"json_build_object('least_bytes', {LEAST_BYTES}, 'most_bytes', {MOST_BYTES})", JSON),
+        "expires_at": literal_column(
+            f"import_uploads.updated_at + interval '{UPLOAD_HOURS} hours'", DateTime(timezone=True)
+        ),
+    },
 )

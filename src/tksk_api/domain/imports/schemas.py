@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from tksk_api.domain.imports.contract import FateName, OnMatch
 from tksk_api.domain.imports.workflow import Status
 from tksk_api.domain.records import Body, Read
-from tksk_api.types import Code, digits_only
+from tksk_api.settings import IMPORT_BYTES
+from tksk_api.types import Code, digits_only, without_identity_number
 
 KindName = Annotated[Code, Field(description="What the rows are", examples=["beneficiaries"])]
 Mode = Annotated[
@@ -39,13 +40,18 @@ DateOrder = Annotated[
     Literal["dmy", "mdy", "ymd"],
     Field(description="How dates like 01/02/2026 are meant: the day first, unless another order is said"),
 ]
-Sheet = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(description="Sheet of a workbook")]
+Sheet = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    AfterValidator(without_identity_number),
+    Field(description="Sheet of a workbook"),
+]
 HeadingRow = Annotated[
     int,
     BeforeValidator(digits_only),
     Field(ge=1, le=20, description="Row with the headings, as a spreadsheet numbers it; of two, the upper one"),
 ]
-Heading = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Heading = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(without_identity_number)]
 Columns = Annotated[
     dict[Heading, Code | None],
     Field(
@@ -57,7 +63,22 @@ Columns = Annotated[
 MappingName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"),
+    AfterValidator(without_identity_number),
     Field(description="Name of a mapping that the office keeps", examples=["siks-ng"]),
+]
+
+
+FileName = Annotated[
+    str, StringConstraints(min_length=1, max_length=255), Field(description="As you call it", examples=["warga.csv"])
+]
+FileBytes = Annotated[int, Field(ge=1, le=IMPORT_BYTES, description="Length of the whole file", examples=[41_943_040])]
+Sha256 = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Field(
+        description="Digest of the whole file, hexadecimal",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ),
 ]
 
 
@@ -79,6 +100,9 @@ class ImportCreate(ImportOptions):
     atomic: Atomic = "row"
     on_match: Match = "skip"
     mapping: MappingName | None = None
+    upload: Annotated[
+        UUID | None, Field(description="Instead of `file`: one that came in parts (`POST /v1/imports/uploads`)")
+    ] = None
 
 
 class ImportUpload(ImportCreate):
@@ -216,3 +240,33 @@ class MappingRead(Read):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class UploadCreate(Body):
+    """A file that will come in parts."""
+
+    file_name: FileName
+    bytes: FileBytes
+    sha256: Sha256
+
+
+class UploadParts(Read):
+    """What a part may have; the last one may be smaller."""
+
+    least_bytes: int
+    most_bytes: int
+
+
+class UploadRead(Read):
+    """A file of which as much has arrived as `offset` says: the next part begins there."""
+
+    id: UUID
+    region_code: Annotated[str, Field(description="Where the sender works; empty: the nation")]
+    file_name: str
+    bytes: int
+    sha256: str
+    offset: Annotated[int, Field(description="Bytes that have arrived; all of them once it is `bytes`")]
+    parts: UploadParts
+    expires_at: Annotated[datetime, Field(description="When it is forgotten, unless another part arrives")]
+    version: int
+    created_at: datetime

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
@@ -22,34 +22,40 @@ from tksk_api.domain.imports.contract import Fault, Kind, Row
 from tksk_api.domain.imports.kinds import KINDS
 from tksk_api.domain.imports.models import Import, ImportMapping
 from tksk_api.domain.imports.reading.reader import Head, rows
-from tksk_api.domain.imports.reads import IMPORT_MAPPINGS, IMPORTS, ROWS
+from tksk_api.domain.imports.reads import IMPORT_MAPPINGS, IMPORTS, ROWS, TABLE
 from tksk_api.domain.imports.schemas import ImportAgain, ImportOptions, ImportUpload, MappingWrite
 from tksk_api.domain.imports.telling import shown_name, untouched
 from tksk_api.domain.imports.workflow import WORKFLOW
 from tksk_api.domain.jobs.service import enqueue
-from tksk_api.domain.records import holds, keyring_of, load, save
+from tksk_api.domain.records import holds, keyring_of, load, office_of, save
 from tksk_api.domain.users.sessions import require_fresh_proof
 from tksk_api.errors import DomainError, invalid
+from tksk_api.security.crypto import Keyring
 from tksk_api.security.frames import KEY_BYTES, subkey
 
 KIND = "import"
 _KEY = "imports.key"
+ROW_KEY, _DIGEST_BYTES = "imports.row", 16
+_OF_PEOPLE = "beneficiaries"
+_FORGET_ROWS_OF = text("SELECT app.forget_rows_of(CAST(:imports AS uuid[]), CAST(:keys AS bytea[]))")
+_AFTER_ALL_ROWS = 2**31 - 1
+# Two who keep a new name at once: the later replaces what the earlier kept.
+_IN_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('import_mappings|' || :name, 0))")
 
 
 @dataclass(frozen=True)
 class ReceivedTable:
-    """A file to import, with what was said of it."""
+    """A file to import, with what was said of it. `is_counted` where its space was taken before it came."""
 
     body: ImportUpload
     file: BinaryIO
     name: str
     size: int
+    is_counted: bool = False
 
 
 def kind_of(name: str) -> Kind:
-    """Raises invalid_request at /kind: not_allowed, or regions_packaged for the list that no request may write."""
-    if name == "regions":
-        raise invalid("/kind", "regions_packaged")
+    """Raises invalid_request (not_allowed) at /kind."""
     if name not in KINDS:
         raise invalid("/kind", "not_allowed", expected=", ".join(sorted(KINDS)))
     return KINDS[name]
@@ -61,11 +67,12 @@ async def start(session: AsyncSession, vault: Vault, received: ReceivedTable, qu
     Raises invalid_request (not_allowed, unknown_reference), permission_denied, step_up_required,
     attachment_quota_exceeded, unavailable.
     """
-    body, region = received.body, _office(session)
+    body, region = received.body, office_of(session)
     kind = _kind_for(session, body.kind, body.on_match)
     await _require_proof(session, kind, proof_seconds)
     kept = await _mapping_named(session, body.mapping, kind)
-    await refuse_over_quota(session, region, received.size, quota)
+    if not received.is_counted:
+        await refuse_over_quota(session, region, received.size, quota)
     file_key, key = secrets.token_bytes(KEY_BYTES), new_id()
     row = Import(
         id=key,
@@ -91,7 +98,8 @@ async def start(session: AsyncSession, vault: Vault, received: ReceivedTable, qu
     sealed = sealed_file(row, file_key)
     try:
         await vault.put(sealed, received.file)
-        await take_space(session, region, received.size, quota)
+        if not received.is_counted:
+            await take_space(session, region, received.size, quota)
         await _employ(session, row)
         return await IMPORTS.insert(session, row)
     except BaseException:
@@ -107,6 +115,7 @@ async def again(session: AsyncSession, key: UUID, version: int, body: ImportAgai
     not_found, stale_version.
     """
     row = await load(session, Import, key, version, lock=True)
+    file_key_of(session, row)
     _refuse_written(row, "validate")
     kind = _kind_for(session, row.kind, body.on_match or row.on_match)
     await _require_proof(session, kind, proof_seconds)
@@ -119,7 +128,7 @@ async def again(session: AsyncSession, key: UUID, version: int, body: ImportAgai
     row.options = _said({**row.options, **(kept.options if kept else {})}, body)
     row.mode, row.atomic, row.on_match = body.mode, body.atomic or row.atomic, body.on_match or row.on_match
     row.rows, row.counts, row.reached, row.place = 0, untouched(0), 0, {}
-    row.head, row.reading = None, None
+    row.head, row.reading, row.is_written = None, None, False
     await _begin(session, row)
     return await save(session, IMPORTS, row)
 
@@ -131,8 +140,10 @@ async def commit(session: AsyncSession, key: UUID, version: int, proof_seconds: 
     not_found, stale_version.
     """
     row = await load(session, Import, key, version, lock=True)
-    if row.status == "failed" and not row.is_written:
-        raise DomainError("transition_refused", state=row.status, allowed_actions=["validate"])
+    file_key_of(session, row)
+    if row.status == "failed" and (not row.is_written or _is_being_undone(row)):
+        allowed = ["undo" if row.is_written else "validate"]
+        raise DomainError("transition_refused", state=row.status, allowed_actions=allowed)
     await _require_proof(session, _kind_for(session, row.kind, row.on_match), proof_seconds)
     WORKFLOW.check("commit", row.status)
     if row.atomic == "all" and row.counts["rejected"]:
@@ -151,9 +162,8 @@ async def cancel(session: AsyncSession, key: UUID, version: int) -> Stored:
     Raises transition_refused, not_found, stale_version.
     """
     row = await load(session, Import, key, version, lock=True)
-    is_waiting = row.status == "validated"
-    WORKFLOW.take(session, row, "cancel", target="cancelled" if is_waiting else row.status)
-    if is_waiting:
+    WORKFLOW.take(session, row, "cancel")
+    if row.status == "cancelled":
         row.finished_at = datetime.now(UTC)
     else:
         row.cancel_requested_at = row.cancel_requested_at or datetime.now(UTC)
@@ -167,12 +177,13 @@ async def undo(session: AsyncSession, key: UUID, version: int) -> Stored:
     """
     row = await load(session, Import, key, version, lock=True)
     WORKFLOW.check("undo", row.status)
-    file_key_of(session, row)  # with the file, the time to take it back is over
+    if row.purged_at is not None:  # with its rows, the time to take it back is over
+        raise DomainError("not_found")
     if not row.is_written:
         raise DomainError("transition_refused", state=row.status, allowed_actions=[])
     _kind_for(session, row.kind, row.on_match)
     WORKFLOW.take(session, row, "undo")
-    row.kept, row.place = 0, {}
+    row.kept, row.place = 0, {"before": _AFTER_ALL_ROWS}
     await _begin(session, row)
     return await save(session, IMPORTS, row)
 
@@ -182,12 +193,13 @@ async def keep_mapping(session: AsyncSession, name: str, body: MappingWrite) -> 
 
     Raises invalid_request (not_allowed, unknown_column).
     """
-    kind, region = kind_of(body.kind), _office(session)
+    kind, region = kind_of(body.kind), office_of(session)
     names = {column.name for column in kind.columns}
     unknown = sorted({column for column in body.columns.values() if column is not None} - names)
     if unknown:
         raise invalid("/columns", "not_allowed", expected=", ".join(sorted(names)))
     facts: dict[str, Any] = {"kind": kind.name, "mapping": dict(body.columns), "options": _said({}, body)}
+    await session.execute(_IN_TURN, {"name": f"{region}|{name}"})
     row = await _mapping(session, name, region)
     if row is None:
         made = ImportMapping(
@@ -201,7 +213,7 @@ async def keep_mapping(session: AsyncSession, name: str, body: MappingWrite) -> 
 
 async def mapping(session: AsyncSession, name: str) -> Stored:
     """The mapping that the caller's office keeps under this name. Raises not_found."""
-    row = await _mapping(session, name, _office(session))
+    row = await _mapping(session, name, office_of(session))
     if row is None:
         raise DomainError("not_found")
     return await IMPORT_MAPPINGS.stored(session, row.id)
@@ -209,7 +221,7 @@ async def mapping(session: AsyncSession, name: str) -> Stored:
 
 async def forget_mapping(session: AsyncSession, name: str, version: int) -> None:
     """Raises not_found, stale_version."""
-    row = await _mapping(session, name, _office(session))
+    row = await _mapping(session, name, office_of(session))
     if row is None:
         raise DomainError("not_found")
     if row.version != version:
@@ -229,6 +241,13 @@ async def opened(session: AsyncSession, key: UUID) -> Import:
         raise DomainError("transition_refused", state=row.status, allowed_actions=WORKFLOW.actions_from(row.status))
     await record_access(session, [], purpose="service", fields=["rejected_rows"], object_id=row.id)
     return row
+
+
+async def still_there(session: AsyncSession, key: UUID) -> bool:
+    """Whether the import is the caller's yet; asked in between, so that the connection is not taken for a forgotten
+    one."""
+    found = await (await session.connection()).execute(select(TABLE.c.id).where(TABLE.c.id == key))
+    return found.scalar() is not None
 
 
 async def rejected(session: AsyncSession, vault: Vault, row: Import) -> AsyncIterator[list[tuple[Row, list[Fault]]]]:
@@ -257,6 +276,20 @@ def file_key_of(session: AsyncSession, row: Import) -> bytes:
     return keyring_of(session).decrypt(_KEY, str(row.id), bytes(row.key_cipher))
 
 
+def row_digest(keyring: Keyring, purpose: str, key: UUID, value: str) -> bytes:
+    """By which rows of one import are compared; of another one the same value has another."""
+    return keyring.mac(purpose, f"{key}|{value}".encode(), _DIGEST_BYTES)
+
+
+async def forget_rows_of(session: AsyncSession, nik: str) -> None:
+    """As part of an erasure: whatever file has a row with this NIK cannot be read any more, also where the row was
+    rejected or only judged, so that no record tells whose it was."""
+    connection, keyring = await session.connection(), keyring_of(session)
+    imports = (await connection.execute(select(func.app.kept_imports(_OF_PEOPLE)))).scalars().all()
+    digests = await asyncio.to_thread(lambda: [row_digest(keyring, ROW_KEY, key, nik) for key in imports])
+    await connection.execute(_FORGET_ROWS_OF, {"imports": imports, "keys": digests})
+
+
 def sealed_file(row: Import, file_key: bytes) -> Sealed:
     """Where the file lies and how it is opened."""
     return Sealed(row.object_name, subkey(file_key, "file"), str(row.id), bytes(row.file_sha256))
@@ -266,15 +299,6 @@ def sealed_part(row: Import, file_key: bytes, reading: str, number: int) -> Seal
     """Where a part of the rows lies; each reading has keys and names of its own, since no key seals twice."""
     name = f"{reading}-{number}"
     return Sealed(f"{row.object_name}-{name}", subkey(file_key, name), f"{row.id}|{name}")
-
-
-def _office(session: AsyncSession) -> str:
-    """Where the caller works: their region, or the first district of an officer sent elsewhere; "" is the nation."""
-    principal = principal_of(session)
-    if principal.scope.is_national:
-        return ""
-    own = principal.region_code
-    return own if own in principal.scope.regions else principal.scope.regions[0]
 
 
 def _kind_for(session: AsyncSession, name: str, on_match: str) -> Kind:
@@ -295,8 +319,14 @@ async def _require_proof(session: AsyncSession, kind: Kind, seconds: int) -> Non
 
 def _refuse_written(row: Import, action: str) -> None:
     WORKFLOW.check(action, row.status)
-    if row.is_written:
-        raise DomainError("transition_refused", state=row.status, allowed_actions=["commit", "undo"])
+    if row.is_written and row.reached:
+        allowed = ["undo"] if _is_being_undone(row) else ["commit", "undo"]
+        raise DomainError("transition_refused", state=row.status, allowed_actions=allowed)
+
+
+def _is_being_undone(row: Import) -> bool:
+    """An undo was begun, and may have broken off: its place is no place of the file any more."""
+    return "before" in row.place
 
 
 def _said(before: Mapping[str, Any], body: ImportOptions) -> dict[str, Any]:
@@ -341,7 +371,7 @@ async def _mapping_named(session: AsyncSession, name: str | None, kind: Kind) ->
     """The office's mapping for this kind. Raises invalid_request (unknown_reference) at /mapping."""
     if name is None:
         return None
-    row = await _mapping(session, name, _office(session))
+    row = await _mapping(session, name, office_of(session))
     if row is None or row.kind != kind.name:
         raise invalid("/mapping", "unknown_reference")
     return row

@@ -17,6 +17,14 @@ MAX_NAME = 100
 NOT_REACHED = "not_reached"
 # Sixteen digits or more, also in groups: a NIK or a family card number, whoever's it is.
 _IDENTITY_NUMBER = re.compile(r"\d(?:[\s.\-]?\d){15,}")
+# What may stand in a heading of somebody after all: days, and mobile numbers.
+_PERSONAL = re.compile(
+    r"(?<![\w.-])(?:"
+    r"\d{1,2}(?:[./-]\d{1,2}[./-]|\s+[^\W\d]{3,9}\s+)(?:19|20)\d{2}|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}"
+    r"|(?:\+?62|0)[\s.-]?8\d(?:[\s.-]?\d){6,11}"
+    r")(?![\w-])"
+)
+_HEADINGS = frozenset({"headings", "suggested"})  # facts that repeat headings of the file
 _NAME_CHARACTERS = re.compile(r"[^\w .,()+&@'-]")
 
 
@@ -42,19 +50,22 @@ def counted(counts: Mapping[str, int], fates: Iterable[FateName]) -> dict[str, i
 
 
 def told(fault: Fault) -> dict[str, Any]:
-    """A fault as it is kept and shown: long facts cut, and nothing in them that could be an identity number."""
-    facts = {name: _harmless(value) for name, value in fault.facts.items()}
-    return {"column": _harmless(fault.column), "code": fault.code, "facts": facts}
+    """A fault as it is kept and shown: long facts cut, and nothing in them that could be an identity number; in
+    headings no day and no mobile number either."""
+    facts = {name: _harmless(value, name in _HEADINGS) for name, value in fault.facts.items()}
+    return {"column": _harmless(fault.column, True), "code": fault.code, "facts": facts}
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: Any, is_heading: bool = False) -> Any:
     if isinstance(value, str):
-        return _IDENTITY_NUMBER.sub("-", value)[:MAX_FACT]
+        plain = _IDENTITY_NUMBER.sub("-", value)
+        return (_PERSONAL.sub("-", plain) if is_heading else plain)[:MAX_FACT]
     if isinstance(value, Mapping):
-        return {str(name): _harmless(item) for name, item in list(value.items())[:MAX_FACT]}
+        pairs = list(value.items())[:MAX_FACT]
+        return {_harmless(str(name), is_heading): _harmless(item, is_heading) for name, item in pairs}
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [_harmless(item) for item in list(items)[:MAX_FACT]]
+        return [_harmless(item, is_heading) for item in list(items)[:MAX_FACT]]
     return value if value is None or isinstance(value, bool | int | float) else str(value)[:MAX_FACT]
 
 
@@ -78,7 +89,7 @@ def shown_file(head: Head, layout: Layout) -> dict[str, Any]:
         "date_system": head.date_system,
         "heading_row": layout.last_heading_row,
         "headings": [
-            {"heading": _harmless(name), "column": columns.get(place), "suggested": layout.suggested.get(name)}
+            {"heading": _harmless(name, True), "column": columns.get(place), "suggested": layout.suggested.get(name)}
             for place, name in enumerate(layout.headers)
         ],
         "notes": [told(note) for note in (*head.notes, *layout.notes)],

@@ -9,13 +9,14 @@ written once or not at all, whatever dies in between.
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,16 +25,17 @@ from tksk_api.database.session import acting_for, principal_of
 from tksk_api.domain.attachments.vault import Vault
 from tksk_api.domain.history.access import leave_refusal, record_access
 from tksk_api.domain.imports.columns import Order, parse
-from tksk_api.domain.imports.contract import Fate, Fault, Kind, OnMatch, Parsed
+from tksk_api.domain.imports.contract import Fate, Fault, Kind, Named, OnMatch, Parsed
 from tksk_api.domain.imports.kinds import KINDS
+from tksk_api.domain.imports.kinds.recognising import not_inside
 from tksk_api.domain.imports.mapping import Layout, layout
 from tksk_api.domain.imports.models import Import
 from tksk_api.domain.imports.reading.reader import Head, Options, Refused, read, rows
 from tksk_api.domain.imports.reads import TABLE
-from tksk_api.domain.imports.service import file_key_of, sealed_file, sealed_part
+from tksk_api.domain.imports.service import ROW_KEY, file_key_of, row_digest, sealed_file, sealed_part
 from tksk_api.domain.imports.telling import DELIMITERS, counted, shown_file, told, under_its_heading, untouched
 from tksk_api.domain.jobs.models import Job
-from tksk_api.domain.jobs.worker import Progress
+from tksk_api.domain.jobs.worker import RESTS, Progress
 from tksk_api.domain.limits.service import take_many, uses_left
 from tksk_api.domain.records import keyring_of
 from tksk_api.domain.refusals import database_error
@@ -41,27 +43,39 @@ from tksk_api.errors import PROBLEMS, DomainError
 from tksk_api.security.permissions import OTP_ROLES, roles_with
 from tksk_api.telemetry import log
 
+TOO_SLOW = "page_too_slow"
 ELSEWHERE = "nik_taken"  # tells that somebody is registered outside the importer's area
 _QUOTA, _DAY_SECONDS = "import_elsewhere", 24 * 3600
 _BEFORE = "imports.before"
-_KEY_BYTES = 16
-_MAX_WAITS = 120  # of a second each, for a disk or a store that may come back
+_RESTS_OF_SLOW = 3  # a page that the database cut off for its time is as long the next time
 _MOST_TOGETHER = 50  # rows more than a page has: a family has 40 people at most
-_LOOK_EVERY = 20  # parts of a file that is read, between two looks whether it was called off
+_LOOK_SECONDS = 5  # while a file is read, between two looks whether it was called off
 
 _UPSERT = text("""
-INSERT INTO import_rows (import_id, row_no, fate, record_id, version, faults, notes, key, before_cipher)
-SELECT :import, r.row_no, r.fate, r.record_id, r.version, r.faults::jsonb, r.notes::jsonb, r.key, r.before_cipher
+INSERT INTO import_rows (import_id, row_no, fate, record_id, version, faults, notes, key, together, before_cipher)
+SELECT :import, r.row_no, r.fate, r.record_id, r.version, r.faults::jsonb, r.notes::jsonb, r.key, r.together,
+       r.before_cipher
   FROM unnest(CAST(:numbers AS int[]), CAST(:fates AS text[]), CAST(:records AS uuid[]), CAST(:versions AS int[]),
-              CAST(:faults AS text[]), CAST(:notes AS text[]), CAST(:keys AS bytea[]), CAST(:before AS bytea[]))
-       AS r (row_no, fate, record_id, version, faults, notes, key, before_cipher)
+              CAST(:faults AS text[]), CAST(:notes AS text[]), CAST(:keys AS bytea[]), CAST(:together AS bytea[]),
+              CAST(:before AS bytea[]))
+       AS r (row_no, fate, record_id, version, faults, notes, key, together, before_cipher)
 ON CONFLICT (import_id, row_no) DO UPDATE
    SET fate = excluded.fate, record_id = excluded.record_id, version = excluded.version, faults = excluded.faults,
-       notes = excluded.notes, key = excluded.key, before_cipher = excluded.before_cipher
+       notes = excluded.notes, key = excluded.key, together = excluded.together, before_cipher = excluded.before_cipher,
+       undone_at = NULL, obstacle = NULL
 """)
+# Of rows before the page: what is kept of later ones is of an earlier reading, by another mapping perhaps.
 _FIRST = text("""
-SELECT key, min(row_no) AS row_no FROM import_rows WHERE import_id = :import AND key = ANY (CAST(:keys AS bytea[]))
- GROUP BY key
+SELECT key, min(row_no) AS row_no FROM import_rows
+ WHERE import_id = :import AND key = ANY (CAST(:keys AS bytea[])) AND row_no < :page GROUP BY key
+""")
+_FIRST_OF = text("""
+SELECT record_id, min(row_no) AS row_no FROM import_rows
+ WHERE import_id = :import AND record_id = ANY (CAST(:records AS uuid[])) AND row_no < :page GROUP BY record_id
+""")
+_FOUNDED = text("""
+SELECT together, min(row_no) AS row_no FROM import_rows
+ WHERE import_id = :import AND together = ANY (CAST(:things AS bytea[])) AND row_no < :page GROUP BY together
 """)
 _COUNT = text(
     "SELECT fate, count(*) AS rows, max(row_no) AS last FROM import_rows WHERE import_id = :import GROUP BY fate"
@@ -144,17 +158,15 @@ async def step(session: AsyncSession, job: Job, house: House) -> Progress:
             done, total = await _next(work)
     except Refused as refusal:
         return await _failed(work, job, refusal.code, refusal.facts)
-    except DomainError as refusal:
-        if refusal.code != "unavailable" or waits >= _MAX_WAITS:
-            return await _failed(work, job, refusal.code, refusal.facts)
-        return await _waiting(job, waits, refusal)
     except Exception as error:
-        known = database_error(error)
-        if (await session.connection()).invalidated or known is None or known.code != "unavailable":
+        known = error if isinstance(error, DomainError) else database_error(error)
+        if (await session.connection()).invalidated:
             raise
-        if waits >= _MAX_WAITS:
-            return await _failed(work, job, known.code, {})
-        return await _waiting(job, waits, error)
+        if known is not None and known.code == "unavailable":
+            return await _waiting(work, job, waits, error)
+        if isinstance(error, DomainError):
+            return await _failed(work, job, error.code, error.facts)
+        raise
     return Progress({}, done, total, {"import": str(row.id)} if total is not None and done >= total else None)
 
 
@@ -164,6 +176,8 @@ async def _next(work: _Work) -> tuple[int, int | None]:
     if row.cancel_requested_at is not None and row.status in ("uploaded", "validating", "committing"):
         await work.end("cancelled")
         return 0, 0
+    if row.key_cipher is None and row.status != "undoing":
+        raise Refused("file_gone")
     do = {
         "uploaded": _open,
         "validating": _read if row.reading is None else _judge,
@@ -196,16 +210,18 @@ def _admission(job: Job, kind: Kind, otp_required: bool) -> Admission:
 async def _failed(work: _Work, job: Job, code: str, facts: Mapping[str, Any]) -> Progress:
     log.warning("import_failed", job=str(job.id), kind=code)
     await work.end("failed", error=code, error_facts=told(Fault(None, code, facts))["facts"])
-    error = code if code in PROBLEMS else "invalid_request"
+    error = code if code in PROBLEMS else "unavailable" if code == TOO_SLOW else "invalid_request"
     return Progress({}, job.done, job.total, {"import": str(work.row.id)}, error)
 
 
-async def _waiting(job: Job, waits: int, error: Exception) -> Progress:
-    """Nothing was done; whoever is in the way may be gone in a second."""
+async def _waiting(work: _Work, job: Job, waits: int, error: Exception) -> Progress:
+    """Nothing was done; what is in the way may be gone after a rest, each longer than the last, but not for ever."""
     cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    is_slow = isinstance(cause, asyncpg.QueryCanceledError)
+    if waits >= (_RESTS_OF_SLOW if is_slow else len(RESTS)):
+        return await _failed(work, job, TOO_SLOW if is_slow else "unavailable", {})
     log.warning("import_waits", job=str(job.id), kind=type(cause).__name__, waits=waits + 1)
-    await asyncio.sleep(1)
-    return Progress({"waits": waits + 1}, job.done, job.total)
+    return Progress({"waits": waits + 1}, job.done, job.total, rest_seconds=RESTS[waits])
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -218,10 +234,6 @@ async def _read(work: _Work) -> tuple[int, int | None]:
     first: list[bytes] = []
 
     async def keep(number: int, part: bytes) -> None:
-        if number % _LOOK_EVERY == 0:  # so that the connection is not taken for a forgotten one either
-            called_off = select(TABLE.c.cancel_requested_at).where(TABLE.c.id == row.id)
-            if (await (await session.connection()).execute(called_off)).scalar() is not None:
-                raise _CalledOff
         if number == 0:
             first.append(part)
         await vault.put(sealed_part(row, key, reading, number), BytesIO(part))
@@ -233,7 +245,7 @@ async def _read(work: _Work) -> tuple[int, int | None]:
             async for chunk in vault.read(sealed_file(row, key)):
                 plain.write(chunk)
             plain.flush()
-            head = await read(plain, said, keep)
+            head = await _unless_called_off(work, read(plain, said, keep))
     except _CalledOff:
         await work.end("cancelled")
         return 0, 0
@@ -243,6 +255,8 @@ async def _read(work: _Work) -> tuple[int, int | None]:
         raise Refused("file_empty")
     if row.atomic == "all" and total > work.house.all_rows:
         raise Refused("too_many_for_all", rows=total, limit=work.house.all_rows)
+    if work.kind.is_whole and total > work.kind.page:
+        raise Refused("too_many_rows", rows=total, limit=work.kind.page)
     goes_through = row.mode == "commit" and row.atomic == "row"
     await work.note(
         status="committing" if goes_through else "validating",
@@ -256,6 +270,21 @@ async def _read(work: _Work) -> tuple[int, int | None]:
     return 0, total
 
 
+async def _unless_called_off(work: _Work, reading: Coroutine[Any, Any, Head]) -> Head:
+    """A workbook is looked through for a while before its first part: a look now and then also keeps the connection
+    from being taken for a forgotten one. Raises _CalledOff."""
+    called_off = select(TABLE.c.cancel_requested_at).where(TABLE.c.id == work.row.id)
+    task = asyncio.create_task(reading)
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
+            if (await (await work.session.connection()).execute(called_off)).scalar() is not None:
+                raise _CalledOff
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
 @dataclass(frozen=True)
 class _Page:
     rows: list[Parsed]
@@ -263,7 +292,15 @@ class _Page:
 
 
 async def _page(work: _Work, place: Mapping[str, int]) -> _Page:
-    """The rows at a place of the file, and the next place; None at the end."""
+    """The rows at a place of the file, and the next place; None at the end.
+
+    Raises Refused when another version of the application knows other columns than the one that looked for them.
+    """
+    used, known = work.layout.used, {column.name: column.required for column in work.kind.columns}
+    if not used.keys() <= known.keys() or any(known[name] for name in known.keys() - used.keys()):
+        raise Refused("columns_changed")
+    if work.kind.is_whole:
+        return _Page([row for number in range(work.head.parts) for row in await _part(work, number)], None)
     part, first = place.get("part", 0), place.get("offset", 0)
     parsed = await _part(work, part)
     after = _end(work.kind, parsed, first + work.kind.page)
@@ -336,8 +373,8 @@ async def _write(work: _Work) -> tuple[int, int | None]:
 async def _judged(work: _Work, *, keep: bool) -> tuple[_Page, dict[str, Any]]:
     """The page at the import's place with the fates of its rows kept, and what then holds of the import."""
     page = await _page(work, work.row.place)
-    fates, keys = await _fates(work, page.rows, keep=keep)
-    await _keep_fates(work, fates, keys)
+    fates, digests = await _fates(work, page.rows, keep=keep)
+    await _keep_fates(work, fates, digests)
     counts = counted(work.row.counts, [fate.fate for fate in fates])
     return page, {"counts": counts, "reached": fates[-1].number, "place": page.following or {}}
 
@@ -350,14 +387,14 @@ async def _write_all(work: _Work) -> tuple[int, int | None]:
         async with work.session.begin_nested():
             while place is not None:
                 page = await _page(work, place)
-                fates, keys = await _fates(work, page.rows, keep=True)
+                fates, digests = await _fates(work, page.rows, keep=True)
                 if refused := [fate for fate in fates if fate.fate == "rejected"]:
                     raise _Unwritten(refused)
-                await _keep_fates(work, fates, keys)
+                await _keep_fates(work, fates, digests)
                 counts = counted(counts, [fate.fate for fate in fates])
                 reached, place = fates[-1].number, page.following
     except _Unwritten as unwritten:
-        await _keep_fates(work, unwritten.refused, {})
+        await _keep_fates(work, unwritten.refused, _Digests({}, {}))
         found = (await (await work.session.connection()).execute(_COUNT, {"import": work.row.id})).all()
         counts = untouched(0) | {fate.fate: fate.rows for fate in found}
         values = {"counts": counts, "reached": max(fate.last for fate in found)}
@@ -377,37 +414,102 @@ def _finished(counts: Mapping[str, int]) -> tuple[int, int]:
     return total, total
 
 
-async def _fates(work: _Work, parsed: Sequence[Parsed], *, keep: bool) -> tuple[list[Fate], dict[int, bytes]]:
-    """What becomes of each row, in their order, and the digests of what no two of them may share."""
+@dataclass(frozen=True)
+class _Digests:
+    """By row: of what no two rows may share, and of what it belongs to together with others."""
+
+    keys: dict[int, bytes]
+    together: dict[int, bytes]
+
+
+async def _fates(work: _Work, parsed: Sequence[Parsed], *, keep: bool) -> tuple[list[Fate], _Digests]:
+    """What becomes of each row, in their order, and their digests."""
     fates = {
         row.number: Fate(row.number, "rejected", faults=row.faults, notes=row.notes) for row in parsed if row.faults
     }
-    keyring = keyring_of(work.session)
-    keys: dict[int, bytes] = {}
+    legible = [row for row in parsed if row.number not in fates]
+    named = await _named(work, legible)
+    keys = _digests(work, ROW_KEY, {number: one.key for number, one in named.items()})
+    bound = work.kind.together
+    together = _digests(work, "imports.together", {row.number: bound(row.values) for row in legible} if bound else {})
+    before = await _first_with(work, keys, parsed[0].number)
+    met = await _first_of(work, named, parsed[0].number)
+    founded = await _founded_before(work, together, parsed[0].number)
+    recognised: list[UUID] = []
     for row in parsed:
-        if row.number not in fates and (value := work.kind.key(row.values)) is not None:
-            keys[row.number] = keyring.mac("imports.row", f"{work.row.id}|{value}".encode(), _KEY_BYTES)
-    before = await _first_with(work, keys)
-    for row in parsed:
-        if row.number in keys and (first := before[keys[row.number]]) < row.number:
+        first = min(before.get(keys.get(row.number, b""), row.number), met.get(row.number, row.number))
+        if first < row.number:
+            recognised += named[row.number].people
             repeated = Fault(None, "duplicate_in_file", {"row": first})
             fates[row.number] = Fate(row.number, "rejected", faults=(repeated,), notes=row.notes)
+        elif (thing := together.get(row.number)) in founded:
+            apart = Fault(None, "rows_apart", {"row": founded[thing]})
+            fates[row.number] = Fate(row.number, "rejected", faults=(apart,), notes=row.notes)
+    if recognised:
+        async with acting_for(work.session, work.admission):
+            await record_access(work.session, list(dict.fromkeys(recognised)), purpose="service", object_id=work.row.id)
     sound = [row for row in parsed if row.number not in fates]
     if sound:
         fates |= {fate.number: fate for fate in await _in_their_name(work, sound, keep=keep)}
-    return [fates[row.number] for row in parsed], keys
+    return [fates[row.number] for row in parsed], _Digests(keys, together)
 
 
-async def _first_with(work: _Work, keys: Mapping[int, bytes]) -> dict[bytes, int]:
+async def _named(work: _Work, rows: Sequence[Parsed]) -> Mapping[int, Named]:
+    """What each row is about. Before any of the page is written, so that a dry run and the commit say the same.
+
+    Raises what `admit` raises.
+    """
+    if work.kind.named is None or not rows:
+        return {row.number: Named(work.kind.key(row.values)) for row in rows}
+    async with acting_for(work.session, work.admission):
+        return await work.kind.named(work.session, rows)
+
+
+def _digests(work: _Work, purpose: str, values: Mapping[int, str | None]) -> dict[int, bytes]:
+    keyring = keyring_of(work.session)
+    return {
+        number: row_digest(keyring, purpose, work.row.id, value)
+        for number, value in values.items()
+        if value is not None
+    }
+
+
+async def _founded_before(work: _Work, together: Mapping[int, bytes], page: int) -> dict[bytes | None, int]:
+    """Which of these a row before the page founded, and which row. A dry run of the page could not join them."""
+    if not together:
+        return {}
+    wanted = {"import": work.row.id, "things": list(set(together.values())), "page": page}
+    found = await (await work.session.connection()).execute(_FOUNDED, wanted)
+    return {bytes(row.together): int(row.row_no) for row in found}
+
+
+async def _first_with(work: _Work, keys: Mapping[int, bytes], page: int) -> dict[bytes, int]:
     """The first row of the file with each of these keys, of earlier pages or of this one."""
     if not keys:
         return {}
-    wanted = {"import": work.row.id, "keys": list(set(keys.values()))}
+    wanted = {"import": work.row.id, "keys": list(set(keys.values())), "page": page}
     found = await (await work.session.connection()).execute(_FIRST, wanted)
     first = {bytes(row.key): int(row.row_no) for row in found}
     for number, key in keys.items():
         first[key] = min(first.get(key, number), number)
     return first
+
+
+_One = TypeVar("_One")
+_Said = TypeVar("_Said")
+
+
+async def _first_of(work: _Work, named: Mapping[int, Named], page: int) -> dict[int, int]:
+    """By row that is about a record of ours: the first row of the file about it, of earlier pages or of this one."""
+    records = {number: one.record_id for number, one in named.items() if one.record_id is not None}
+    if not records:
+        return {}
+    wanted = {"import": work.row.id, "records": list(set(records.values())), "page": page}
+    found = await (await work.session.connection()).execute(_FIRST_OF, wanted)
+    first = {UUID(str(row.record_id)): int(row.row_no) for row in found}
+    for number, record in records.items():
+        first[record] = min(first.get(record, number), number)
+    return {number: first[record] for number, record in records.items()}
 
 
 class _Dry(Exception):
@@ -417,26 +519,18 @@ class _Dry(Exception):
 async def _in_their_name(work: _Work, sound: Sequence[Parsed], *, keep: bool) -> Sequence[Fate]:
     """The kind's own judgement, by the importer's rights of this moment. Raises what `admit` raises.
 
-    A row that is refused because its NIK is registered elsewhere tells something about somebody elsewhere. A page that
-    would tell more of it than the importer may ask in a day tells nothing, and is refused whole.
+    A row that is refused because its NIK is registered elsewhere tells something about somebody elsewhere. Once the
+    importer has been told as often as they may be in a day, a NIK of nobody inside is not answered for, whether it is
+    registered elsewhere or nowhere; how rows were divided into pages makes no difference.
     """
-    session, per_day = work.session, work.house.elsewhere_per_day
-    on_match: OnMatch = work.row.on_match  # type: ignore[assignment]
+    session = work.session
     async with acting_for(session, work.admission):
-        try:
-            async with session.begin_nested():
-                fates = await _applied(work, lambda rows: work.kind.apply(session, rows, on_match), sound)
-                elsewhere = sum(any(fault.code == ELSEWHERE for fault in fate.faults) for fate in fates)
-                if elsewhere and elsewhere > await uses_left(session, _QUOTA, per_day, _DAY_SECONDS):
-                    elsewhere = 0
-                    fates = [_refused(row, "questions_used_up") for row in sound]
-                    raise _Dry
-                if not keep:
-                    raise _Dry
-        except _Dry:
-            session.expunge_all()
-        if elsewhere:
-            await take_many(session, _QUOTA, elsewhere, _DAY_SECONDS)
+        if work.kind.names_people:
+            fates = await _within_quota(work, sound, keep=keep)
+        else:
+            fates = await _kind_says(work, sound, keep=keep)
+        if elsewhere := _elsewhere(fates):
+            await take_many(session, _QUOTA, len(elsewhere), _DAY_SECONDS)
             about = [fate.tells_of for fate in fates if fate.tells_of is not None]
             who = principal_of(session)
             told: dict[str, Any] = {"outcome": "refused", "action": "exists", "asked": None, "subjects": about}
@@ -446,12 +540,61 @@ async def _in_their_name(work: _Work, sound: Sequence[Parsed], *, keep: bool) ->
             met += [fate.record_id for fate in fates if fate.record_id and fate.fate != "created"]
         if met:
             await record_access(session, met, purpose="service", object_id=work.row.id)
-    return fates if keep else [replace(fate, record_id=None) if fate.fate == "created" else fate for fate in fates]
+    if keep:
+        return fates
+    # The id that a row itself gives stays: a later row may name it, and is about the same.
+    given = {row.number: row.values.get("id") for row in sound}
+    return [
+        replace(fate, record_id=None) if fate.fate == "created" and fate.record_id != given[fate.number] else fate
+        for fate in fates
+    ]
+
+
+async def _within_quota(work: _Work, sound: Sequence[Parsed], *, keep: bool) -> Sequence[Fate]:
+    """A page that uses up what may be told is done again without the rows that are not answered for any more."""
+    left, last = await uses_left(work.session, _QUOTA, work.house.elsewhere_per_day, _DAY_SECONDS), 0
+    if left:
+        fates = await _kind_says(work, sound, keep=keep, left=left)
+        elsewhere = _elsewhere(fates)
+        if len(elsewhere) < left:
+            return fates
+        last = elsewhere[left - 1]
+    later = {row.number: row.values["nik"] for row in sound if row.number > last and row.values.get("nik")}
+    unasked = await not_inside(work.session, later)
+    asked = [row for row in sound if row.number not in unasked]
+    answered = await _kind_says(work, asked, keep=keep) if asked else ()
+    return [*answered, *(_refused(row, "questions_used_up") for row in sound if row.number in unasked)]
+
+
+async def _kind_says(work: _Work, rows: Sequence[Parsed], *, keep: bool, left: int | None = None) -> Sequence[Fate]:
+    """What becomes of the rows. It is undone in a dry run, and when it tells as much of people elsewhere as is left."""
+    session, on_match = work.session, cast(OnMatch, work.row.on_match)
+    try:
+        async with session.begin_nested():
+            fates = await _applied(
+                work,
+                lambda rows: work.kind.apply(session, rows, on_match),
+                rows,
+                lambda row: _refused(row, "internal_error"),
+            )
+            if not keep or (left is not None and len(_elsewhere(fates)) >= left):
+                raise _Dry
+    except _Dry:
+        session.expunge_all()
+    return fates
+
+
+def _elsewhere(fates: Sequence[Fate]) -> list[int]:
+    """The rows that tell of somebody registered elsewhere."""
+    return [fate.number for fate in fates if any(fault.code == ELSEWHERE for fault in fate.faults)]
 
 
 async def _applied(
-    work: _Work, do: Callable[[Sequence[Parsed]], Awaitable[Sequence[Fate]]], sound: Sequence[Parsed]
-) -> Sequence[Fate]:
+    work: _Work,
+    do: Callable[[Sequence[_One]], Awaitable[Sequence[_Said]]],
+    sound: Sequence[_One],
+    failed: Callable[[_One], _Said],
+) -> Sequence[_Said]:
     """A page at once; if that fails without a reason, row by row, so that one row does not keep the others waiting."""
     try:
         async with work.session.begin_nested():
@@ -459,16 +602,16 @@ async def _applied(
     except Exception as error:
         await _raise_if_of_the_moment(work.session, error)
         log.error("import_page_failed", kind=type(error).__name__)
-    fates: list[Fate] = []
+    said: list[_Said] = []
     for row in sound:
         work.session.expunge_all()
         try:
             async with work.session.begin_nested():
-                fates.extend(await do([row]))
+                said.extend(await do([row]))
         except Exception as error:
             await _raise_if_of_the_moment(work.session, error)
-            fates.append(_refused(row, "internal_error"))
-    return fates
+            said.append(failed(row))
+    return said
 
 
 async def _raise_if_of_the_moment(session: AsyncSession, error: Exception) -> None:
@@ -482,7 +625,7 @@ def _refused(row: Parsed, code: str) -> Fate:
     return Fate(row.number, "rejected", faults=(Fault(None, code),), notes=row.notes)
 
 
-async def _keep_fates(work: _Work, fates: Sequence[Fate], keys: Mapping[int, bytes]) -> None:
+async def _keep_fates(work: _Work, fates: Sequence[Fate], digests: _Digests) -> None:
     headings = {name: work.layout.headers[place] for name, place in work.layout.used.items()}
     keyring = keyring_of(work.session)
 
@@ -503,7 +646,8 @@ async def _keep_fates(work: _Work, fates: Sequence[Fate], keys: Mapping[int, byt
         "versions": [fate.version for fate in fates],
         "faults": [kept(fate.faults) for fate in fates],
         "notes": [kept(fate.notes) for fate in fates],
-        "keys": [keys.get(fate.number) for fate in fates],
+        "keys": [digests.keys.get(fate.number) for fate in fates],
+        "together": [digests.together.get(fate.number) if fate.founds else None for fate in fates],
         "before": [sealed(fate) for fate in fates],
     }
     await (await work.session.connection()).execute(_UPSERT, values)
@@ -522,7 +666,7 @@ async def _take_back(work: _Work) -> tuple[int, int | None]:
     row, session, keyring = work.row, work.session, keyring_of(work.session)
     wanted = {
         "import": row.id,
-        "before": row.place.get("before", 2**31 - 1),
+        "before": row.place["before"],
         "reached": row.reached,
         "page": work.kind.page,
     }
@@ -541,7 +685,9 @@ async def _take_back(work: _Work) -> tuple[int, int | None]:
     there = [fate for fate in fates if fate.record_id is not None and (fate.fate == "created" or fate.before)]
     obstacles: dict[int, Fault | None] = {fate.number: Fault(None, "record_gone") for fate in fates}
     async with acting_for(session, work.admission):
-        said = await work.kind.undo(session, there)
+        said = await _applied(
+            work, lambda fates: work.kind.undo(session, fates), there, lambda _: Fault(None, "internal_error")
+        )
         obstacles |= {fate.number: fault for fate, fault in zip(there, said, strict=True)}
     numbers = list(obstacles)
     told_of = [None if fault is None else json.dumps(told(fault)) for fault in obstacles.values()]

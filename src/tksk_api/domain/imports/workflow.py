@@ -16,14 +16,14 @@ WORKFLOW = Workflow(
     steps={
         # Again with what was missing: a delimiter, a sheet, another mapping. Nothing is sent twice.
         "validate": Step(frozenset({"validated", "failed"}), "uploaded", Permission.IMPORT_RUN),
-        # After a failure in the middle it goes on where it stopped.
+        # After a failure in the middle it goes on where it stopped; after one of an undo only the undo does.
         "commit": Step(frozenset({"validated", "failed"}), "committing", Permission.IMPORT_RUN),
-        # While it works, the page under way is finished first.
+        # While it works, the page under way is finished first; then the system stops. A dry run that waits just ends.
         "cancel": Step(
             frozenset({"uploaded", "validating", "validated", "committing"}),
             "cancelled",
             Permission.IMPORT_RUN,
-            may_stay=True,
+            stays=frozenset({"uploaded", "validating", "committing"}),
         ),
         # What was in the way of a first time may be gone the second.
         "undo": Step(frozenset({"done", "failed", "cancelled", "undone"}), "undoing", Permission.IMPORT_RUN),

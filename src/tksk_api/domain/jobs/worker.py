@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, DateTime, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tksk_api.database.session import enter_system
@@ -25,6 +26,7 @@ from tksk_api.telemetry import log
 
 MAX_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.005  # between two steps, so that requests come through
+_NOW: ColumnElement[Any] = func.clock_timestamp(type_=DateTime(timezone=True))
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -32,7 +34,8 @@ Sessions = async_sessionmaker[AsyncSession]
 class Progress:
     """What a step leaves: where the next one begins, how much is done, and the result once all is.
 
-    With an `error`, a problem code, the job has failed here, and the result says what was done until then.
+    With an `error`, a problem code, the job has failed here, and the result says what was done until then. A job that
+    waits for something to come back rests for so many seconds, and holds up nobody meanwhile.
     """
 
     checkpoint: Mapping[str, Any]
@@ -40,7 +43,11 @@ class Progress:
     total: int | None
     result: Mapping[str, Any] | None = None
     error: str | None = None
+    rest_seconds: float = 0
 
+
+# Between tries of what may come back, such as a disk, a store or a lock: ten minutes in all, in which others go on.
+RESTS = (1, 2, 4, 8, 15, *(30,) * 19)
 
 # A step lasts well under a second; it works as the system, so it keeps to the job's region itself.
 Handler = Callable[[AsyncSession, Job], Awaitable[Progress]]
@@ -88,10 +95,11 @@ async def _keep_working(
 
 async def take_step(sessions: Sessions, handlers: Mapping[str, Handler]) -> bool:
     """One step of the job that has waited longest; False when there is none that nobody works on."""
+    since = func.coalesce(TABLE.c.heartbeat_at, TABLE.c.created_at)
     waiting = (
         select(Job)
-        .where(TABLE.c.state.in_(UNFINISHED), TABLE.c.kind.in_(handlers))
-        .order_by(func.coalesce(TABLE.c.heartbeat_at, TABLE.c.created_at))
+        .where(TABLE.c.state.in_(UNFINISHED), TABLE.c.kind.in_(handlers), since <= func.clock_timestamp())
+        .order_by(since)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -117,6 +125,8 @@ def _after(progress: Progress) -> dict[str, Any]:
         "total": progress.total,
         "attempts": 0,
     }
+    if progress.rest_seconds:
+        values["heartbeat_at"] = _NOW + timedelta(seconds=progress.rest_seconds)
     if progress.result is not None:
         ended = _ended("failed" if progress.error else "done")
         values |= {"checkpoint": {}, "result": dict(progress.result), "error": progress.error} | ended
@@ -143,7 +153,6 @@ async def _fail(sessions: Sessions, key: UUID, error: Exception) -> None:
 
 
 async def _note(session: AsyncSession, key: UUID, values: Mapping[str, Any]) -> None:
-    now: ColumnElement[Any] = func.clock_timestamp()
-    started = func.coalesce(TABLE.c.started_at, now)
+    beaten: dict[str, Any] = {"heartbeat_at": _NOW, "started_at": func.coalesce(TABLE.c.started_at, _NOW)}
     noted = update(TABLE).where(TABLE.c.id == literal(key, TABLE.c.id.type))
-    await (await session.connection()).execute(noted.values(heartbeat_at=now, started_at=started, **values))
+    await (await session.connection()).execute(noted.values(beaten | dict(values)))

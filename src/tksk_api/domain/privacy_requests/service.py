@@ -11,6 +11,8 @@ from tksk_api.database.session import principal_of
 from tksk_api.database.tables import new_id
 from tksk_api.domain.access_grants.service import end_all
 from tksk_api.domain.beneficiaries.models import Beneficiary
+from tksk_api.domain.beneficiaries.service import full_nik
+from tksk_api.domain.imports.service import forget_rows_of
 from tksk_api.domain.privacy_requests.models import PrivacyRequest
 from tksk_api.domain.privacy_requests.reads import PRIVACY_REQUESTS
 from tksk_api.domain.privacy_requests.schemas import Fulfil, PrivacyRefusal, PrivacyRequestCreate
@@ -55,7 +57,7 @@ async def fulfil(session: AsyncSession, key: UUID, version: int, body: Fulfil) -
         person.restricted_at = None
     await session.flush()
     if row.kind == "erasure":
-        await _erase(session, row)
+        await _erase(session, row, person)
     return await PRIVACY_REQUESTS.stored(session, key)
 
 
@@ -92,10 +94,12 @@ async def _decide(
     WORKFLOW.take(session, row, action, actor.full_name, reason_code=reason_code, note=note)
 
 
-async def _erase(session: AsyncSession, row: PrivacyRequest) -> None:
+async def _erase(session: AsyncSession, row: PrivacyRequest, person: Beneficiary) -> None:
     connection = await session.connection()
     if (await connection.execute(select(func.app.still_needed(row.beneficiary_id)))).scalar():
         raise DomainError("still_in_use")
+    if (nik := await full_nik(session, person)) is not None:
+        await forget_rows_of(session, nik)
     erased = select(func.app.erase_subject(row.beneficiary_id, row.id, func.now()))
     if not (await connection.execute(erased)).scalar():
         raise not_found()

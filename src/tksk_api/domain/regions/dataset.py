@@ -33,7 +33,7 @@ _LEVELS: dict[int, tuple[Level, int]] = {
     13: ("village", 8),
 }
 _VILLAGE_KINDS: dict[str, Kind] = {"1": "kelurahan", "2": "desa", "3": "desa_adat"}
-_SHORT_NAMES = {"Daerah Khusus Ibukota Jakarta": "DKI Jakarta", "Daerah Istimewa Yogyakarta": "DI Yogyakarta"}
+SHORT_NAMES = {"Daerah Khusus Ibukota Jakarta": "DKI Jakarta", "Daerah Istimewa Yogyakarta": "DI Yogyakarta"}
 _REGENCY_PREFIX = re.compile(r"^(Kabupaten|Kota)( Administrasi)? ")
 _TIMEZONES = {
     "Asia/Jakarta": "11 12 13 14 15 16 17 18 19 21 31 32 33 34 35 36",
@@ -42,6 +42,11 @@ _TIMEZONES = {
     "Asia/Jayapura": "81 82 91 92 93 94 95 96 97",
 }
 _TIMEZONE_OF = {province: zone for zone, provinces in _TIMEZONES.items() for province in provinces.split()}
+
+
+def parent_of(code: str) -> str | None:
+    """The code of the region above; None of a province."""
+    return code[: _LEVELS[len(code)][1]] or None
 
 
 def timezone_of(code: str) -> str:
@@ -68,13 +73,13 @@ def rows() -> Iterator[RegionRow]:
     reader = csv.reader(io.StringIO(gzip.decompress(packaged).decode("utf-8")))
     next(reader)
     for code, name, kind, timezone, latitude, longitude in reader:
-        level, parent_length = _LEVELS[len(code)]
+        level, _ = _LEVELS[len(code)]
         yield RegionRow(
             code,
             name,
             level,
             kind,  # type: ignore[arg-type]  # one of Kind: build() writes nothing else
-            code[:parent_length] or None,
+            parent_of(code),
             timezone,
             float(latitude) if latitude else None,
             float(longitude) if longitude else None,
@@ -92,10 +97,10 @@ def build(wheel: Path, target: Path) -> int:
             raise ValueError(f"region code given twice: {code}")
         found[code] = (
             _name(record["name"], code),
-            _kind(code),
+            kind_of(code),
             *_coordinates(record["latitude"], record["longitude"]),
         )
-    orphans = [code for code in found if (parent := code[: _LEVELS[len(code)][1]]) and parent not in found]
+    orphans = [code for code in found if (parent := parent_of(code)) and parent not in found]
     if orphans:
         raise ValueError(f"regions without a parent: {', '.join(sorted(orphans)[:5])}")
 
@@ -122,7 +127,7 @@ def _dotted(digits: str) -> str:
     return ".".join(part for part in (digits[:2], digits[2:4], digits[4:6], digits[6:]) if part)
 
 
-def _kind(code: str) -> Kind:
+def kind_of(code: str) -> Kind:
     """The kind of region by its number: kabupaten 01-69, kota 71-99, village by first digit (DOMAIN §5.3)."""
     match len(code):
         case 2:
@@ -136,13 +141,18 @@ def _kind(code: str) -> Kind:
 
 def _name(raw: str, code: str) -> str:
     """The official spelling without its kind, with clean spacing and a capital on each full word."""
-    name = re.sub(r"\s*-\s*", "-", " ".join(raw.split())).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    name = tidied(raw)
     if len(code) == 5:
         prefix = _REGENCY_PREFIX.match(name)
-        if prefix is None or prefix[1].lower() != _kind(code):
+        if prefix is None or prefix[1].lower() != kind_of(code):
             raise ValueError(f"name and number of {code} disagree on kabupaten or kota: {raw}")
         name = name[prefix.end() :]
-    return " ".join(_capitalised(word) for word in _SHORT_NAMES.get(name, name).split(" "))
+    return " ".join(_capitalised(word) for word in SHORT_NAMES.get(name, name).split(" "))
+
+
+def tidied(raw: str) -> str:
+    """A name with single blanks, none around a hyphen, and the plain apostrophe."""
+    return re.sub(r"\s*-\s*", "-", " ".join(raw.split())).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def _capitalised(word: str) -> str:

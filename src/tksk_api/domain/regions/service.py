@@ -1,15 +1,18 @@
 """Reading regions and loading the packaged list."""
 
+import json
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 from cachetools import TTLCache
-from sqlalchemy import ColumnElement, DateTime, Text, and_, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, DateTime, Text, and_, cast, event, func, literal_column, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import SessionTransaction
 
 from tksk_api.database.reads import Resource, Sort
 from tksk_api.database.tables import table_of
@@ -74,56 +77,100 @@ def drafted_until(place: ColumnElement[str], at: ColumnElement[Any], day: Column
 
 
 async def load_regions(owner_url: str, report: Callable[[int, int], None]) -> int:
-    """Replace the region table by the packaged list, in one transaction, by COPY; returns the number of rows."""
+    """Bring the table to the packaged list, in one transaction; returns the number of rows of the list.
+
+    What is missing is added by COPY, what an earlier edition said is brought up to date, and what only that one knew
+    ends with this one. Nothing is deleted, and what a file said since stands.
+    """
     connection: Any = await asyncpg.connect(owner_url)
     try:
         async with connection.transaction():
-            known = await connection.fetchval("SELECT count(*) FROM regions")
-            records = [_record(row) for row in rows()]
-            if known == len(records):
-                return int(known)
-            await connection.execute("DELETE FROM regions")
-            for start in range(0, len(records), 20_000):
-                await connection.copy_records_to_table(
-                    "regions", records=records[start : start + 20_000], columns=_COLUMNS
-                )
-                report(min(start + 20_000, len(records)), len(records))
+            await connection.execute(f"SELECT {_IN_TURN}")
+            found = await connection.fetch(f"SELECT code, {', '.join(_SAID)} FROM regions")
+            known = {row["code"]: tuple(row)[1:] for row in found}
+            packaged = {row.code: _record(row) for row in rows()}
+            missing = [list(record.values()) for code, record in packaged.items() if code not in known]
+            for start in range(0, len(missing), 20_000):
+                some = missing[start : start + 20_000]
+                await connection.copy_records_to_table("regions", records=some, columns=_COLUMNS)
+                report(start + len(some), len(missing))
+            before = {code: row for code, row in known.items() if row[-1] is not None and row[-1] <= VALID_FROM}
+            said = {code: tuple(packaged[code][name] for name in _SAID) for code in before if code in packaged}
+            await connection.executemany(_SAY, [(code, *row) for code, row in said.items() if row != before[code]])
+            await connection.execute(_END, list(before.keys() - packaged.keys()), VALID_FROM)
         await connection.execute("ANALYZE regions")
-        return len(records)
+        return len(packaged)
     finally:
         await connection.close()
 
 
-_COLUMNS = (
-    "code",
-    "name",
-    "level",
-    "kind",
-    "parent_code",
-    "timezone",
-    "latitude",
-    "longitude",
-    "valid_from",
-    "valid_until",
-    "search_name",
-)
+# What an edition says of a region. Level and region above follow from the code, and the first day never changes.
+_SAID = ("name", "kind", "timezone", "latitude", "longitude", "search_name", "edition")
+_COLUMNS = (*RegionRow._fields, "valid_from", "search_name", "edition")
+_SAY = f"UPDATE regions SET ({', '.join(_SAID)}) = ($2, $3, $4, $5, $6, $7, $8) WHERE code = $1"
+_END = "UPDATE regions SET valid_until = $2 WHERE code = ANY ($1) AND valid_until IS NULL"
+# The list of an edition and files are written one after the other, so that each goes on from what there is.
+_IN_TURN = "pg_advisory_xact_lock(hashtextextended('regions', 0))"
 
 
-def _record(row: RegionRow) -> tuple[Any, ...]:
+def _record(row: RegionRow) -> dict[str, Any]:
+    """As in _COLUMNS."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", row.name) if not unicodedata.combining(c)).lower()
-    return (
-        row.code,
-        row.name,
-        row.level,
-        row.kind,
-        row.parent_code,
-        row.timezone,
-        row.latitude,
-        row.longitude,
-        VALID_FROM,
-        None,
-        plain,
-    )
+    return {**row._asdict(), "valid_from": VALID_FROM, "search_name": plain, "edition": VALID_FROM}
+
+
+async def regions_now(session: AsyncSession, codes: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Those of the codes that are regions, as the table has them, to be written: others who write wait."""
+    connection = await session.connection()
+    await connection.execute(text(f"SELECT {_IN_TURN}"))
+    found = await connection.execute(select(_TABLE).where(_TABLE.c.code.in_(sorted(set(codes)))))
+    return {row["code"]: dict(row) for row in found.mappings()}
+
+
+async def valid_below(session: AsyncSession, codes: Iterable[str]) -> list[str]:
+    """The regions just below these that are valid."""
+    found = select(_TABLE.c.code).where(_TABLE.c.parent_code.in_(sorted(set(codes))), _TABLE.c.valid_until.is_(None))
+    return list((await (await session.connection()).execute(found.order_by(_TABLE.c.code))).scalars())
+
+
+async def write_regions(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[UUID, int]]:
+    """Write new regions and what changed of others; the id and version of each.
+
+    Only an administrator of the nation may, which the database sees to. This process knows them at once, others after
+    the minutes for which they remember a region.
+    """
+    connection = await session.connection()
+    written: dict[str, tuple[UUID, int]] = {}
+    for start in range(0, len(rows), _AT_ONCE):
+        some = json.dumps([dict(row) for row in rows[start : start + _AT_ONCE]], default=str)
+        found = await connection.execute(_WRITE, {"rows": some})
+        written |= {row.code: (row.id, row.version) for row in found}
+    _forget(session, written)
+    return written
+
+
+async def remove_regions(session: AsyncSession, codes: Sequence[str]) -> dict[str, str]:
+    """Remove regions that nothing names; those that stay, each with a table that names it."""
+    found = await (await session.connection()).execute(_REMOVE, {"codes": list(codes)})
+    _forget(session, codes)
+    return {row.code: row.used_by for row in found}
+
+
+_AT_ONCE = 2_000
+_WRITE = text("SELECT code, id, version FROM app.write_regions(CAST(:rows AS jsonb))")
+_REMOVE = text("SELECT code, used_by FROM app.remove_regions(CAST(:codes AS text[]))")
+
+
+def _forget(session: AsyncSession, codes: Iterable[str]) -> None:
+    """Once it holds for others, too: until then they would only learn again what was."""
+    gone = list(codes)
+
+    def forget(_session: Any, transaction: SessionTransaction) -> None:
+        if transaction.parent is None:
+            for code in gone:
+                _known.pop(code, None)
+
+    event.listen(session.sync_session, "after_transaction_end", forget)
 
 
 async def find_region(session: AsyncSession, code: str) -> Region | None:

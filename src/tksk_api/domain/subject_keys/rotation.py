@@ -52,6 +52,10 @@ _KEPT = (
     # Of a file that is about a person, the key has been under theirs from the beginning.
     _Kept("attachments", {"key_cipher": "attachments.key"}, "id::text", only="beneficiary_id IS NULL"),
     _Kept("office_certificates", {"key_cipher": "office_certificates.key"}, "id::text"),
+    _Kept("imports", {"key_cipher": "imports.key"}, "id::text"),
+    _Kept("import_rows", {"before_cipher": "imports.before"}, "concat_ws('|', import_id, row_no)"),
+    _Kept("import_uploads", {"key_cipher": "import_uploads.key"}, "id::text"),
+    _Kept("exports", {"key_cipher": "exports.key"}, "id::text"),
     _Kept("idempotency_keys", {"body": "idempotency_keys.body"}, "concat_ws('|', user_id, operation, key)"),
     _Kept(
         "beneficiaries",

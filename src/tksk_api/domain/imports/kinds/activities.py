@@ -21,7 +21,7 @@ from tksk_api.domain.activity_kinds.models import ActivityKind
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.cells import Reading
 from tksk_api.domain.imports.contract import Cell, CellError, Column, Fate, Kind
-from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, undoing
+from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming, undoing
 from tksk_api.domain.imports.kinds.recognising import degrees, people_of
 from tksk_api.domain.regions.service import require_region
 from tksk_api.domain.visits.schemas import rounded
@@ -110,13 +110,20 @@ _COLUMNS = (
         "pillar",
         cells.listed("pillars"),
         "Pilar",
+        choices=cells.labels("pillars"),
         aliases=("Bidang",),
         words=(
             "Wajib untuk jenis umum; selain itu mengikuti jenisnya",
             "Needed of a general kind; else that of its kind",
         ),
     ),
-    Column("function", cells.listed("functions"), "Fungsi", aliases=("Fungsi TKSK",)),
+    Column(
+        "function",
+        cells.listed("functions"),
+        "Fungsi",
+        aliases=("Fungsi TKSK",),
+        choices=cells.labels("functions"),
+    ),
     Column(
         "roles",
         cells.many(cells.listed("activity_roles")),
@@ -171,6 +178,7 @@ _COLUMNS = (
         "assigned_by",
         cells.listed("assignment_sources"),
         "Pemberi Tugas",
+        choices=cells.labels("assignment_sources"),
         aliases=("Sumber Tugas", "Penugasan Dari"),
         words=("Kode atau nama dari daftar assignment_sources", "Code or name of the list assignment_sources"),
     ),
@@ -227,6 +235,12 @@ async def _whole(session: AsyncSession, values: Values) -> dict[str, Any]:
     usual = {"pillar": pillar, "function": kind.function, "title": kind.label_id}
     place = values.get("region_code") or service.own_district(session)
     return {**usual, **values, "region_code": place}
+
+
+async def _named(session: AsyncSession, values: Values) -> tuple[Values, Sequence[UUID]]:
+    """As `_prepare`, with what a row may leave out."""
+    said, people = await _prepare(session, values)
+    return await _whole(session, said), people
 
 
 async def _find(session: AsyncSession, values: Values) -> Match | None:
@@ -299,4 +313,5 @@ ACTIVITIES = Kind(
     apply=applying("activities", _find, _create, _update, _prepare),
     undo=undoing(_remove, _update),
     page=100,
+    named=naming(_key, _find, _named),
 )

@@ -33,12 +33,11 @@ from tksk_api.domain.beneficiaries.hints import (
     still_cleaned,
     warnings_about,
 )
-from tksk_api.domain.beneficiaries.matching import Facts
 from tksk_api.domain.beneficiaries.models import Beneficiary
 from tksk_api.domain.beneficiaries.schemas import Address, BeneficiaryCreate, BeneficiaryUpdate
-from tksk_api.domain.duplicates.intake import COMPARED, Newcomer, look, resembling
+from tksk_api.domain.duplicates.intake import COMPARED, Subject, look_at_many
 from tksk_api.domain.imports import cells
-from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind, OnMatch, Parsed
+from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind, Named, OnMatch, Parsed
 from tksk_api.domain.imports.kinds.one_by_one import faults_of
 from tksk_api.domain.proposals.service import raise_from_import
 from tksk_api.domain.records import create_digest, keyring_of
@@ -46,7 +45,7 @@ from tksk_api.domain.references.lists import LISTS, codes
 from tksk_api.domain.regions.models import Region
 from tksk_api.domain.regions.service import find_regions
 from tksk_api.domain.subject_keys.service import keep_vaults, new_vaults, vaults_of, vaults_to_fill
-from tksk_api.errors import DomainError, invalid
+from tksk_api.errors import DomainError
 from tksk_api.security.permissions import Permission
 from tksk_api.security.vault import Vault
 
@@ -96,10 +95,7 @@ _INSERT = (
     + ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_INSERTED.values(), start=1))
     + f") AS r ({', '.join(_INSERTED)}) ORDER BY r.nik_index, r.id ON CONFLICT DO NOTHING RETURNING id"
 )
-_BY_NIK = text(
-    "SELECT a.place, f.id, f.inside FROM unnest(CAST(:asked AS bytea[])) WITH ORDINALITY AS a (nik_index, place) "
-    "CROSS JOIN LATERAL app.find_person(a.nik_index) AS f"
-)
+_BY_NIK = text("SELECT * FROM app.find_people(CAST(:asked AS bytea[]))")
 # A record as JSON has it replaces what the row holds of it: for a correction, and to put back what one replaced.
 _WRITE = text(f"""
 UPDATE public.beneficiaries b SET {", ".join(f"{name} = n.{name}" for name in _CORRECTED)}
@@ -123,6 +119,8 @@ SELECT p.id, x.records FROM unnest(CAST(:people AS uuid[])) AS p (id) CROSS JOIN
 """)
 
 
+_SIZE = text("SELECT pg_relation_size('public.beneficiaries')")
+_GROWN, _PLANNED_FOR = 1.5, "tksk.planned_for"
 _VILLAGE_LENGTH = len("18.71.04.1002")
 _OFFICES = frozenset({"kel", "kelurahan", "desa", "ds", "kec", "kecamatan", "gampong", "nagari"})
 _VILLAGES = text("""
@@ -138,10 +136,19 @@ def _key(values: Mapping[str, Any]) -> str | None:
     return values.get("nik") or (str(values["id"]) if values.get("id") else None)
 
 
+async def named(session: AsyncSession, rows: Sequence[Parsed]) -> Mapping[int, Named]:
+    """`Kind.named`: the person of the importer's area with this NIK, or whom the id says, who may be new."""
+    keyring = keyring_of(session)
+    with_nik = [row for row in rows if row.values.get("nik")]
+    asked = [people.nik_index(keyring, row.values["nik"]) for row in with_nik]
+    found = (await (await session.connection()).execute(_BY_NIK, {"asked": asked})).all() if asked else ()
+    by_nik = {with_nik[one.place - 1].number: one.id for one in found if one.inside}
+    return {row.number: Named(_key(row.values), by_nik.get(row.number) or row.values.get("id")) for row in rows}
+
+
 async def apply(session: AsyncSession, rows: Sequence[Parsed], on_match: OnMatch) -> Sequence[Fate]:
     """`Kind.apply`. Two files at once wait for each other; whoever was faster has registered the person."""
-    # A file may fill an empty register within minutes; plans made for the empty one would walk whole indexes.
-    await (await session.connection()).execute(text("DISCARD PLANS"))
+    await _plan_anew(session)
     given = {row.number: {name: value for name, value in row.values.items() if value is not None} for row in rows}
     page = _Page(session, {row.number: row for row in rows}, given, {})
     for row in rows:
@@ -149,6 +156,7 @@ async def apply(session: AsyncSession, rows: Sequence[Parsed], on_match: OnMatch
             page.refuse(row.number, row.faults)
     await _find_villages(page)
     known = await _match(page, lock=on_match == "update")
+    _refuse_repeated(page, known)
     met = {number: person for number, person in known.items() if not page.is_decided(number)}
     if on_match == "update":
         await _update(page, met)
@@ -161,6 +169,19 @@ async def apply(session: AsyncSession, rows: Sequence[Parsed], on_match: OnMatch
     late = [row for row in rows if not page.is_decided(row.number)]
     decided = page.fates | {fate.number: fate for fate in (await apply(session, late, on_match) if late else ())}
     return [decided[row.number] for row in rows]
+
+
+async def _plan_anew(session: AsyncSession) -> None:
+    """A file may fill an empty register within minutes; plans made for the empty one would walk it whole.
+
+    Planning everything that writing a person asks for takes as long as a hundred rows, so it is done anew only when the
+    register has grown by half since this connection last did.
+    """
+    connection = await session.connection()
+    size = (await connection.execute(_SIZE)).scalar_one()
+    if size > _GROWN * connection.info.get(_PLANNED_FOR, -1):
+        await connection.execute(text("DISCARD PLANS"))
+        connection.info[_PLANNED_FOR] = size
 
 
 @dataclass(frozen=True)
@@ -261,6 +282,15 @@ async def _match(page: _Page, *, lock: bool) -> dict[int, Beneficiary]:
     return known
 
 
+def _refuse_repeated(page: _Page, known: Mapping[int, Beneficiary]) -> None:
+    """One row for a person, by whatever number: a second one would be written over the first, or beside it."""
+    first: dict[UUID, int] = {}
+    for number, given in page.waiting():
+        key = known[number].id if number in known else given.get("id")
+        if key is not None and (earlier := first.setdefault(key, number)) != number:
+            page.refuse(number, [Fault(None, "duplicate_in_file", {"row": earlier})])
+
+
 async def _load(session: AsyncSession, keys: Iterable[UUID], *, lock: bool) -> dict[UUID | None, Beneficiary]:
     """The records of the importer's area, loose of the session: what is written of them is written at once."""
     query = select(Beneficiary).where(Beneficiary.id.in_(list(keys))).order_by(Beneficiary.id)  # type: ignore[attr-defined, arg-type]
@@ -281,8 +311,10 @@ def _differs(given: Mapping[str, Any], person: Beneficiary, keyring: Any) -> boo
 
 
 def _plain(value: Any) -> Any:
-    """Of categories the order says nothing, and of sensitive ones a record says nothing."""
-    return {code for code in value if code not in SENSITIVE} if isinstance(value, list) else value
+    """Of categories the order says nothing, and of sensitive ones a record says nothing; hints are no categories."""
+    if not isinstance(value, list) or any(not isinstance(code, str) for code in value):
+        return value
+    return {code for code in value if code not in SENSITIVE}
 
 
 # New people ----------------------------------------------------------------------------------------------------------
@@ -313,37 +345,14 @@ async def _create(page: _Page) -> None:
     done = await _insert(session, records)
     await _tell_who_was_faster(page, [one for one in new if one.id not in done])
     written = [one for one in new if one.id in done]
-    by_id = {record["id"]: record for record in records}
-    alike_to_somebody = await resembling(session, [_newcomer(one, by_id[one.id]) for one in written])
-    later = set(done)
+    alike = await look_at_many(
+        session, [Subject(one.id, one.body.birth_date, one.body.nik) for one in written], are_new=True
+    )
     for one in written:
-        later.discard(one.id)
         if not SENSITIVE.isdisjoint(one.body.ppks_categories):
             await set_sensitive(session, one.id, one.body.village_code, one.body.ppks_categories)
-        alike = []
-        if one.id in alike_to_somebody:
-            body = one.body
-            alike = await look(session, one.id, body.birth_date, body.nik, count=_nobody_elsewhere, but=later)
-        hints = [warning["code"] for warning in one.warnings] + ["possible_duplicate"] * bool(alike)
+        hints = [warning["code"] for warning in one.warnings] + ["possible_duplicate"] * (one.id in alike)
         page.decide(one.number, "created", [Fault(None, code) for code in hints], record_id=one.id, version=1)
-
-
-def _newcomer(one: _New, record: Mapping[str, Any]) -> Newcomer:
-    body = one.body
-    facts = Facts(
-        body.full_name,
-        body.birth_date,
-        body.village_code,
-        record["family_card_index"],
-        record["nik_index"],
-        sex=body.sex,
-    )
-    return Newcomer(one.id, body.birth_date, facts, body.nik)
-
-
-async def _nobody_elsewhere(_wanted: int) -> int:
-    """A file is told of nobody beyond the importer's area: those pairs are for the office that sees both."""
-    return 0
 
 
 def _checked(
@@ -451,10 +460,10 @@ async def _update(page: _Page, met: Mapping[int, Beneficiary]) -> None:
     for one in changed:
         if one.sensitive is not None:
             await set_sensitive(session, one.person.id, one.person.region_code, one.sensitive)
-        if COMPARED & page.given[one.number].keys() and one.changes:
-            await look(session, one.person.id, one.person.birth_date, None, count=_nobody_elsewhere)
         version = versions.get(one.person.id, one.person.version)
         page.decide(one.number, "updated", record_id=one.person.id, version=version, before=one.before)
+    again = [one.person for one in changed if one.changes and COMPARED & page.given[one.number].keys()]
+    await look_at_many(session, [Subject(person.id, person.birth_date, None) for person in again], are_new=False)
 
 
 async def _kept(page: _Page, met: Mapping[int, Beneficiary]) -> _Kept:
@@ -482,6 +491,9 @@ async def _kept(page: _Page, met: Mapping[int, Beneficiary]) -> _Kept:
 def _corrections(page: _Page, met: Mapping[int, Beneficiary], kept: _Kept) -> list[_Correction]:
     found = []
     for number, person in met.items():
+        if page.given[number].get("village_code", person.region_code) != person.region_code:
+            page.refuse(number, [Fault("village_code", "village_changed")])
+            continue
         try:
             one = _corrected(page, number, person, kept.vaults[person.id], kept.hidden.get(person.id, set()))
         except (DomainError, ValidationError) as error:
@@ -506,8 +518,6 @@ def _renew_warnings(one: _Correction, kept: _Kept) -> None:
 def _corrected(page: _Page, number: int, person: Beneficiary, vault: Vault, hidden: set[str]) -> _Correction:
     """Put on the record what the row says, and say what changed. Raises DomainError, ValidationError."""
     given, session = page.given[number], page.session
-    if given.get("village_code", person.region_code) != person.region_code:
-        raise invalid("/village_code", "village_changed")
     was = {name: getattr(person, name) for name in _CORRECTED}
     patch = _patch(given, person)
     people.correct(session, person, patch)
@@ -621,8 +631,7 @@ async def undo(session: AsyncSession, fates: Sequence[Fate]) -> Sequence[Fault |
 
     Not while something was built on it, and not after somebody else changed it.
     """
-    # As `apply`: plans made before the file filled the register would walk it whole.
-    await (await session.connection()).execute(text("DISCARD PLANS"))
+    await _plan_anew(session)
     created = [fate.record_id for fate in fates if fate.fate == "created" and fate.record_id is not None]
     await people.lock_families(session, created)
     registered = await _load(session, [fate.record_id for fate in fates if fate.record_id is not None], lock=True)
@@ -834,6 +843,7 @@ BENEFICIARIES = Kind(
     permission=Permission.BENEFICIARY_WRITE,
     columns=_COLUMNS,
     key=_key,
+    named=named,
     apply=apply,
     undo=undo,
     on_match=("skip", "update", "park"),

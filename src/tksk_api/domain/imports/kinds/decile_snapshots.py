@@ -12,17 +12,15 @@ from tksk_api.database.tables import table_of
 from tksk_api.domain.decile_snapshots import service
 from tksk_api.domain.decile_snapshots.models import DecileSnapshot
 from tksk_api.domain.decile_snapshots.schemas import Batch, DecileSnapshotCreate
-from tksk_api.domain.families.cards import card_index
-from tksk_api.domain.families.models import Family, FamilyCard
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind
-from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying
-from tksk_api.domain.records import keyring_of
+from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming
+from tksk_api.domain.imports.kinds.recognising import family_of_card
 from tksk_api.errors import invalid
 from tksk_api.security.permissions import Permission
 
 Choices = dict[str, tuple[str, ...]]
-_TABLE, _FAMILIES, _CARDS = table_of(DecileSnapshot), table_of(Family), table_of(FamilyCard)
+_TABLE = table_of(DecileSnapshot)
 _UNDETERMINED: Choices = {"undetermined": ("belum ditentukan", "belum", "tidak ada", "0")}
 _TENTHS: Choices = {str(number): (f"desil {number}", f"{number}.0") for number in range(1, 11)}
 
@@ -93,16 +91,15 @@ async def _family(session: AsyncSession, values: Values) -> UUID:
     number = values.get("family_card_number")
     if number is None:
         raise invalid("/family_card_number", "missing")
-    index = card_index(keyring_of(session), number)
-    found = (
-        select(Family.id)  # type: ignore[call-overload]
-        .join(FamilyCard, _CARDS.c.family_id == _FAMILIES.c.id)
-        .where(_CARDS.c.number_index == index, _CARDS.c.valid_until.is_(None))
-    )
-    key: UUID | None = (await session.execute(found)).scalars().first()
-    if key is None:
+    family_of_it = await family_of_card(session, number)
+    if family_of_it is None:
         raise invalid("/family_card_number", "unknown_reference")
-    return key
+    return family_of_it.id
+
+
+async def _prepare(session: AsyncSession, values: Values) -> tuple[Values, Sequence[UUID]]:
+    """The family for its card."""
+    return {**values, "family_id": await _family(session, values)}, ()
 
 
 async def _find(session: AsyncSession, values: Values) -> Match | None:
@@ -141,4 +138,5 @@ DECILE_SNAPSHOTS = Kind(
     undo=_undo,
     page=100,
     on_match=("skip",),
+    named=naming(_key, _find, _prepare),
 )

@@ -1,6 +1,7 @@
 """Families by file, as family cards are copied: a row for each member, those of one card below each other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,20 +13,18 @@ from tksk_api.database.session import scope_of
 from tksk_api.database.tables import table_of
 from tksk_api.domain.beneficiaries.schemas import Address
 from tksk_api.domain.families import service
-from tksk_api.domain.families.cards import card_index
-from tksk_api.domain.families.models import Family, FamilyCard, FamilyMember
+from tksk_api.domain.families.models import Family, FamilyMember
 from tksk_api.domain.families.rules import HEAD
 from tksk_api.domain.families.schemas import FamilyCreate, FamilyLeaving, FamilyMemberCreate
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind, OnMatch, Parsed
-from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, undoing
-from tksk_api.domain.imports.kinds.recognising import people_of
-from tksk_api.domain.records import keyring_of
+from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming, undoing
+from tksk_api.domain.imports.kinds.recognising import family_of_card, people_of
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Line
 
-_FAMILIES, _MEMBERS, _CARDS = table_of(Family), table_of(FamilyMember), table_of(FamilyCard)
+_MEMBERS = table_of(FamilyMember)
 _VILLAGE_LENGTH = len("18.71.04.1002")
 
 _COLUMNS = (
@@ -67,6 +66,7 @@ _COLUMNS = (
         "relationship",
         cells.listed("relationships"),
         "Hubungan Keluarga",
+        choices=cells.labels("relationships"),
         required=True,
         aliases=("SHDK", "Hubungan", "Hubungan dengan Kepala Keluarga", "Status Hubungan Dalam Keluarga", "kk_level"),
         example="head_of_family",
@@ -131,23 +131,10 @@ async def _prepare(session: AsyncSession, values: Values) -> tuple[Values, Seque
 
 
 async def _family(session: AsyncSession, values: Values) -> Family | None:
-    """The family of the caller's area with this id, or the one that has this card now and in which somebody is left.
-
-    Raises invalid_request (unknown_reference) for a card of several: then the row names the id.
-    """
+    """The family of the caller's area with this id, or with this card. Raises invalid_request."""
     if (key := values.get("family_id")) is not None:
-        found = select(Family).where(_FAMILIES.c.id == key)
-    else:
-        index = card_index(keyring_of(session), values["family_card_number"])
-        found = (
-            select(Family)
-            .join(FamilyCard, _CARDS.c.family_id == _FAMILIES.c.id)
-            .where(_CARDS.c.number_index == index, _CARDS.c.valid_until.is_(None), _FAMILIES.c.status == "active")
-        )
-    families = (await session.execute(found.limit(2))).scalars().all()
-    if len(families) > 1:
-        raise invalid("/family_id", "unknown_reference")
-    return families[0] if families else None
+        return await session.get(Family, key)
+    return await family_of_card(session, values["family_card_number"])
 
 
 async def _member(session: AsyncSession, person: Any, family: UUID | None = None) -> FamilyMember | None:
@@ -196,10 +183,14 @@ _one_by_one = applying("families", _find, _create, prepare=_prepare)
 
 
 async def apply(session: AsyncSession, rows: Sequence[Parsed], on_match: OnMatch) -> Sequence[Fate]:
-    """`Kind.apply`. Heads come first, wherever they stand on the card."""
-    in_turn = sorted(rows, key=lambda row: row.values.get("relationship") != HEAD)
+    """`Kind.apply`. Heads come first, wherever they stand on the card; with them a family is founded."""
+    heads = {row.number for row in rows if row.values.get("relationship") == HEAD}
+    in_turn = sorted(rows, key=lambda row: row.number not in heads)
     fates = {fate.number: fate for fate in await _one_by_one(session, in_turn, on_match)}
-    return [fates[row.number] for row in rows]
+    return [
+        replace(fate, founds=fate.fate == "created" and fate.number in heads)
+        for fate in (fates[row.number] for row in rows)
+    ]
 
 
 async def _remove(session: AsyncSession, fate: Fate) -> None:
@@ -243,4 +234,5 @@ FAMILIES = Kind(
     page=100,
     on_match=("skip",),
     together=_together,
+    named=naming(_key, _find, _prepare),
 )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
-from tksk_api.domain.imports.contract import Fate, Fault, OnMatch, Parsed
+from tksk_api.domain.imports.contract import Fate, Fault, Named, OnMatch, Parsed
 from tksk_api.domain.refusals import database_error, field_errors
 from tksk_api.errors import DomainError
 
@@ -88,6 +88,32 @@ def applying(
         return Fate(row.number, "unchanged", found.id, found.version, notes=notes)
 
     return apply
+
+
+def naming(
+    key: Callable[[Values], str | None], find: Find, prepare: Prepare | None = None
+) -> Callable[[AsyncSession, Sequence[Parsed]], Awaitable[Mapping[int, Named]]]:
+    """`Kind.named`: the key of what `prepare` made of the row, and what stands there. A row that cannot be understood
+    is refused by `Kind.apply`, and is itself until then."""
+
+    async def one(session: AsyncSession, values: Values) -> Named:
+        given: Values = {name: value for name, value in values.items() if value is not None}
+        people: Sequence[UUID] = ()
+        try:
+            async with session.begin_nested():
+                if prepare is not None:
+                    given, people = await prepare(session, given)
+                found = await find(session, given)
+                return Named(key(given), found.id if found else None, tuple(people))
+        except _REFUSALS as error:
+            faults_of(error)
+            session.expunge_all()
+            return Named(key(values), people=tuple(people))
+
+    async def named(session: AsyncSession, rows: Sequence[Parsed]) -> Mapping[int, Named]:
+        return {row.number: await one(session, row.values) for row in rows}
+
+    return named
 
 
 def undoing(

@@ -1,16 +1,17 @@
 """Social partners by file: the directory that an office keeps in a table."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tksk_api.database.reads import Stored
 from tksk_api.database.tables import table_of
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.contract import Column, Fate, Kind
-from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, undoing
+from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming, undoing
 from tksk_api.domain.partners import service
 from tksk_api.domain.partners.models import Partner
 from tksk_api.domain.partners.schemas import PartnerCreate, PartnerUpdate
@@ -21,10 +22,12 @@ from tksk_api.types import Line, Note, PhoneNumber
 
 _TABLE = table_of(Partner)
 _COLUMNS = (
+    Column("id", cells.uuid, "ID", aliases=("ID Mitra",), words=("UUID mitra yang sudah tercatat", "Its UUID")),
     Column(
         "type",
         cells.listed("psks_types"),
         "Jenis PSKS",
+        choices=cells.labels("psks_types"),
         required=True,
         aliases=("Jenis Mitra", "Jenis Potensi", "PSKS"),
         example="karang_taruna",
@@ -84,6 +87,13 @@ _COLUMNS = (
     ),
     Column("offer_details", cells.typed(Note, cells.text), "Rincian Bantuan", aliases=("Keterangan Bantuan",)),
     Column(
+        "programs",
+        cells.many(cells.value_text),
+        "Program",
+        words=("Kode program yang didukung, dipisah titik koma", "Codes of programmes it supports, by semicolons"),
+    ),
+    Column("pillars", cells.many(cells.listed("pillars")), "Pilar", aliases=("Bidang",)),
+    Column(
         "legal_entity",
         cells.one_of({"yes": ("ya", "berbadan hukum"), "no": ("tidak", "belum"), "unknown": ("tidak diketahui",)}),
         "Badan Hukum",
@@ -91,36 +101,84 @@ _COLUMNS = (
         words=("Hanya untuk LKS", "Only for an LKS"),
         choices=("yes", "no", "unknown"),
     ),
+    Column(
+        "is_active",
+        cells.boolean,
+        "Masih Aktif",
+        aliases=("Aktif",),
+        words=("Kosong berarti ya; tidak: sejak kapan dan mengapa", "Left empty, yes; if not, since when and why"),
+        choices=("ya", "tidak"),
+    ),
+    Column("ended_on", cells.day, "Tanggal Berakhir", aliases=("Berakhir Pada",)),
+    Column(
+        "end_reason",
+        cells.listed("partner_end_reasons"),
+        "Alasan Berakhir",
+        words=("Kode atau nama dari daftar partner_end_reasons", "Code or name of the list partner_end_reasons"),
+    ),
     Column("notes", cells.typed(Note, cells.text), "Catatan", aliases=("Keterangan",)),
 )
+_END = ("is_active", "ended_on", "end_reason")
 
 
 def _key(values: Values) -> str | None:
+    """Two rows are one partner by the id, or by type, region and name, of those that ended by the day, too."""
+    if values.get("id"):
+        return str(values["id"])
     parts = (values.get("type"), values.get("region_code"), values.get("name"))
-    return "|".join(str(part).casefold() for part in parts) if all(parts) else None
+    ended = (values.get("ended_on"),) if _has_ended(values) else ()
+    return "|".join(str(part).casefold() for part in (*parts, *ended)) if all(parts) else None
+
+
+def _has_ended(values: Values) -> bool:
+    return values.get("is_active") is False
 
 
 async def _find(session: AsyncSession, values: Values) -> Match | None:
-    """The active partner of this type and name in this very region, the first one listed."""
+    """The partner of this id, or the one of this type and name in this very region, the first one listed.
+
+    A row that says it ended means the one that ended on that day, or else the active one, which is to end.
+    """
+    row = await session.get(Partner, values["id"]) if "id" in values else None
+    if row is None:
+        row = await _of_this_name(session, values)
+    if row is None:
+        return None
+    said = {column.name: getattr(row, column.name) for column in _COLUMNS}
+    return Match(row.id, row.version, said | {name: values[name] for name in ("id", "name") if name in values})
+
+
+async def _stands(session: AsyncSession, values: Values) -> Match | None:
+    """As `_find`, of a row that does not end the partner: after one that does, the next of its name begins."""
+    return None if _has_ended(values) else await _find(session, values)
+
+
+async def _of_this_name(session: AsyncSession, values: Values) -> Partner | None:
+    meant: list[ColumnElement[bool]] = [_TABLE.c.is_active] if not _has_ended(values) or "id" not in values else []
+    if _has_ended(values):
+        meant.append(and_(~_TABLE.c.is_active, _TABLE.c.ended_on == values.get("ended_on")))
     found = (
         select(Partner)
         .where(
             _TABLE.c.type == values["type"],
             _TABLE.c.region_code == values["region_code"],
             func.lower(_TABLE.c.name) == func.lower(values["name"]),
-            _TABLE.c.is_active,
+            or_(*meant),
         )
-        .order_by(_TABLE.c.created_at, _TABLE.c.id)
+        .order_by(_TABLE.c.is_active, _TABLE.c.created_at, _TABLE.c.id)
     )
-    row = (await session.execute(found.limit(1))).scalars().first()
-    if row is None:
-        return None
-    names = (column.name for column in _COLUMNS)
-    return Match(row.id, row.version, {name: getattr(row, name) for name in names} | {"name": values["name"]})
+    return (await session.execute(found.limit(1))).scalars().first()
 
 
 async def _create(session: AsyncSession, values: Values) -> Stored:
-    return await service.create(session, PartnerCreate.model_validate(dict(values)))
+    """List the partner, and end it where the row says that it helps no more."""
+    made = await service.create(
+        session, PartnerCreate.model_validate({name: value for name, value in values.items() if name not in _END})
+    )
+    end = {name: values[name] for name in _END if name in values}
+    if not made.created or end in ({}, {"is_active": True}):
+        return made
+    return replace(await _update(session, UUID(str(made.id)), made.version or 0, end), created=True)
 
 
 async def _update(session: AsyncSession, key: UUID, version: int, values: Values) -> Stored:
@@ -146,4 +204,5 @@ PARTNERS = Kind(
     apply=applying("partners", _find, _create, _update),
     undo=undoing(_remove, _update),
     page=100,
+    named=naming(_key, _stands),
 )

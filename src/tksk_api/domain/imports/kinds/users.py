@@ -64,6 +64,7 @@ _COLUMNS = (
         "role",
         cells.listed("roles"),
         "Peran",
+        choices=cells.labels("roles"),
         required=True,
         aliases=("Role", "Hak Akses"),
         example="tksk",

@@ -15,7 +15,7 @@ from tksk_api.database.tables import table_of
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.cells import Reader, Reading
 from tksk_api.domain.imports.contract import Cell, Column, Fate, Kind
-from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, undoing
+from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming, undoing
 from tksk_api.domain.imports.kinds.recognising import degrees, people_of
 from tksk_api.domain.records import load
 from tksk_api.domain.visit_forms.forms import FormField, every_field
@@ -260,4 +260,5 @@ VISITS = Kind(
     apply=applying("visits", _find, _create, _update, _prepare),
     undo=undoing(_remove, _put_back),
     page=100,
+    named=naming(_key, _find, _prepare),
 )

@@ -64,14 +64,15 @@ class Delimited:
                 broken += 1
                 if broken > _MAX_BROKEN:
                     raise Refused("quotes_broken", row=number)
-                line = source.give_back()
+                cells = source.give_back().rstrip("\r\n").split(self.delimiter)
+                fault: str | None = "quotes_broken"
                 reader = csv.reader(source, delimiter=self.delimiter, strict=True)
-                yield number, line.rstrip("\r\n").split(self.delimiter), "quotes_broken"
-                continue
+            else:
+                width = width or (len(cells) if len(cells) > 1 else 0)
+                fault = "cell_too_long" if _is_too_long(cells, source.size) else None
             if len(cells) > MAX_COLUMNS:
                 raise Refused("too_many_columns", row=number, max=MAX_COLUMNS)
-            width = width or (len(cells) if len(cells) > 1 else 0)
-            yield number, cells, "cell_too_long" if _is_too_long(cells, source.size) else None
+            yield number, cells, fault
 
 
 def _said(sample: str) -> str | None:

@@ -1,7 +1,8 @@
 """Reads an uploaded table in a process of its own, with limits on memory, time, files and sockets.
 
 Nothing here is imported by the server. `reader.py` starts this module with the open file and takes what it writes:
-parts of rows, each packed for itself, then one head or one refusal. Neither end ever holds more than a part of a CSV.
+parts of rows, each packed for itself, then one head or one refusal. Neither end ever holds more than a part of a CSV,
+and a part is bounded by its bytes too: the server opens it again for every page.
 """
 
 import codecs
@@ -16,12 +17,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from tksk_api.domain.imports.reading import sniff
-from tksk_api.domain.imports.reading.delimited import Delimited
+from tksk_api.domain.imports.reading.delimited import MAX_CELL, Delimited
 from tksk_api.domain.imports.reading.refusal import Refused
 
-ROWS_EACH = 500
+ROWS_EACH, BYTES_EACH = 500, 1 << 22  # of a part, whichever comes first
+_MAX_ROW = 1 << 20  # bytes
+_WIDEST = 6  # bytes of a character in JSON
+_CELL = 8  # characters count for a cell, whatever it holds: a moment has 43 bytes
+_TOO_LONG = "#N/A"  # stands for what is left out of a row that is refused, and is refused itself until it is replaced
+_SHORT = 300  # so many characters of so many cells as a row may have are less than _MAX_ROW, however they are spelt
 _MAX_MEMORY = 3 << 29
-_SECONDS = 900
 _SAMPLE = 2_000  # rows from which columns are judged
 _NUMBER, _FEW, _MANY = 16, 5, 20
 _FAST = 1  # five times as fast as the best compression, for a fifth more bytes
@@ -56,18 +61,19 @@ def answered(file: BinaryIO, options: dict[str, Any], tell: Told) -> tuple[bytes
 def _tell_parts(records: Iterable[tuple[int, list[Any], str | None]], tell: Told) -> dict[str, Any]:
     """Rows that hold something go out; blank ones are counted, except those at the end, which nobody sees."""
     part: list[tuple[Any, ...]] = []
-    rows, parts, last = 0, 0, 0
+    rows, parts, last, size = 0, 0, 0, 0
     sample: list[list[Any]] = []
     for number, cells, fault in records:
         if not any(cells) and fault is None and all(cell in ("", None) for cell in cells):
             continue
-        part.append((number, cells, fault) if fault else (number, cells))
-        rows, last = rows + 1, number
+        row, weight = _bounded(number, cells, fault)
+        part.append(row)
+        rows, last, size = rows + 1, number, size + weight
         if rows <= _SAMPLE:
-            sample.append(cells)
-        if len(part) == ROWS_EACH:
+            sample.append([cell if type(cell) is str and len(cell) == _NUMBER else None for cell in cells])
+        if len(part) == ROWS_EACH or size >= BYTES_EACH:
             tell(b"p", _packed(part))
-            parts, part = parts + 1, []
+            parts, part, size = parts + 1, [], 0
     if part:
         tell(b"p", _packed(part))
         parts += 1
@@ -93,21 +99,54 @@ def _least_zeros(count: int) -> float:
     return count * 0.5 if count >= _MANY else max(count * 0.9, _FEW)
 
 
+def _weight(cells: list[Any]) -> int:
+    """Bytes of a row in JSON, never too few; counted, lest a million rows be spelt twice."""
+    return _WIDEST * (_CELL * len(cells) + sum(len(_long(cell)) for cell in cells))
+
+
+def _bounded(number: int, cells: list[Any], fault: str | None) -> tuple[tuple[Any, ...], int]:
+    """A row for the pipe and its bytes, _MAX_ROW at most: a longer one is refused, and goes without its long cells."""
+    if fault == "cell_too_long":
+        cells = _without_longer(cells, MAX_CELL)
+    weight = _weight(cells)
+    if weight > _MAX_ROW:
+        weight = len(_plain(cells))
+    if weight > _MAX_ROW:
+        cells, fault = _without_longer(cells, _SHORT), fault or "cell_too_long"
+        weight = len(_plain(cells))
+    return ((number, cells, fault) if fault else (number, cells)), weight
+
+
+def _without_longer(cells: list[Any], most: int) -> list[Any]:
+    return [_TOO_LONG if len(_long(cell)) > most else cell for cell in cells]
+
+
+def _long(cell: Any) -> str:
+    """What could be long of a cell: its text, or that of its formula."""
+    if type(cell) is str:
+        return cell
+    return str(cell.get("formula", "")) if isinstance(cell, dict) else ""
+
+
 def _packed(part: list[tuple[Any, ...]]) -> bytes:
-    return zlib.compress(json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode(), _FAST)
+    return zlib.compress(_plain(part), _FAST)
 
 
-def _limit() -> None:
+def _plain(part: list[Any]) -> bytes:
+    return json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _limit(seconds: int) -> None:
     """From here on no file and no connection can be opened, and nothing be written but to the pipe."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))  # the first is told from a kill
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
-def main(number: int) -> None:
+def main(number: int, seconds: int) -> None:
     options = json.load(sys.stdin)
     for encoding in (*sniff.ENCODINGS, "utf-8-sig", "utf-16", "cp437"):
         codecs.lookup(encoding)  # loaded while files can still be opened
@@ -120,11 +159,11 @@ def main(number: int) -> None:
         file.seek(0)
         if file.read(4) == b"PK\x03\x04":
             from tksk_api.domain.imports.reading import workbook  # noqa: F401, PLC0415 - while files can be opened
-        _limit()
+        _limit(seconds)
         kind, answer = answered(file, options, tell)
         tell(kind, json.dumps(answer).encode())
         out.flush()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

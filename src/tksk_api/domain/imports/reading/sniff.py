@@ -162,7 +162,7 @@ def delimiter_of(sample: str) -> str:
     raise Refused("delimiter_unclear", choices=[_NAMES[delimiter] for delimiter in fits or splits])
 
 
-_NAMES = {",": ",", ";": ";", "\t": "tab", "|": "|"}
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 def _is_even(widths: list[int]) -> bool:

@@ -30,8 +30,9 @@ _NUMBERED = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _DECLARES = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 # Looked for as they are, in any prefix: a hit too many only costs the second look.
 _MARKS = (b"<f>", b"<f ", b"<f/", b":f>", b":f ", b":f/", b't="e"', b"t='e'")
-_FAR = re.compile(rb'="([A-Z]{3}[0-9]{1,7})"[^>]*[^/]>')
-_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*\bhidden="(?:1|true)"')
+# Whatever the bytes are, each is looked at a bounded number of times: tags do not overlap, nor is a run tried twice.
+_FAR = re.compile(rb' r="([A-Z]{3}[0-9]{1,7})"[^<>]{0,200}+(?<!/)>')
+_HIDDEN_ROW = re.compile(rb'<(?:\w{1,20}:)?row\b[^<>]{0,200}?\bhidden="(?:1|true)"')
 _OTHER_TABLES = {
     "xl/workbook.bin": "XLSB",
     "content.xml": "ODS",
