@@ -297,7 +297,9 @@ def served(settings) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=port, log_level="critical"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), port=port, log_level="critical", timeout_graceful_shutdown=3)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -306,6 +308,7 @@ def served(settings) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
+    assert not thread.is_alive(), "it would go on taking the jobs of every test after this one"
 
 
 @pytest.mark.parametrize("chunked", [False, True])

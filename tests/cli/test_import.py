@@ -44,7 +44,9 @@ def served(settings) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     app = create_app(settings.model_copy(update={"job_seconds": 0.1}))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", proxy_headers=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="critical", proxy_headers=False, timeout_graceful_shutdown=3)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -53,6 +55,7 @@ def served(settings) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
+    assert not thread.is_alive(), "it would go on taking the jobs of every test after this one"
 
 
 @pytest.fixture
