@@ -69,5 +69,6 @@ def serve(
         server_header=False,
         proxy_headers=False,  # create_app does it, whatever serves the application
         timeout_keep_alive=30,
+        timeout_graceful_shutdown=30,  # a sender who went silent, or who follows an import, holds up no restart
         log_level="warning",
     )
