@@ -37,22 +37,6 @@ from tksk_api.domain.imports.contract import Parsed
 from tksk_api.domain.imports.kinds.beneficiaries import BENEFICIARIES
 from tksk_api.security.permissions import Permission, roles_with
 
-_FIRST = (
-    "Siti",
-    "Budi",
-    "Sri",
-    "Agus",
-    "Dewi",
-    "Eko",
-    "Nur",
-    "Joko",
-    "Rina",
-    "Andi",
-    "Fitri",
-    "Hendra",
-    "Yanti",
-    "Made",
-)
 _SYLLABLES = ("ra", "wi", "sa", "nto", "har", "ti", "ku", "la", "di", "mu", "ne", "so", "ba", "pra", "yo", "gu", "ma")
 _LOOK_SECONDS = 0.05  # oftener, the looking itself costs a third of the pace
 _BATCH, _ROUNDS_AT_SIZE = 20_000, 3
@@ -79,7 +63,7 @@ def people(villages: Sequence[str], first: int, count: int) -> list[dict[str, An
             {
                 "nik": f"{digits}{born.day + 40 * female:02d}{born:%m%y}{number % 9_999 + 1:04d}",
                 "nik_status": "unverified",
-                "full_name": f"{_FIRST[chance // 7 % len(_FIRST)]} {last}",
+                "full_name": f"{harness.FIRST_NAMES[chance // 7 % len(harness.FIRST_NAMES)]} {last}",
                 "birth_place": "Panjang",
                 "birth_date": born,
                 "sex": "female" if female else "male",

@@ -45,7 +45,7 @@ POSTGRES = {"shared_buffers": "512MB", "max_connections": "120", "max_wal_size":
 DISTRICT = "18.71.04"
 VILLAGES = ("18.71.04.1001", "18.71.04.1002", "18.71.04.1003")
 IN_DISTRICT = 1_000
-_FIRST = (
+FIRST_NAMES = (
     "Siti",
     "Budi",
     "Sri",
@@ -215,7 +215,7 @@ def beneficiary(chance: random.Random, region: str, at: datetime) -> tuple[Any, 
         chance.randbytes(32),
         f"{chance.randrange(1, 10_000):04d}",
         "verified" if chance.random() < 0.8 else "unverified",
-        f"{chance.choice(_FIRST)} {chance.choice(_FIRST)} {chance.choice(_LAST)}",
+        f"{chance.choice(FIRST_NAMES)} {chance.choice(FIRST_NAMES)} {chance.choice(_LAST)}",
         "Bandar Lampung",
         born,
         chance.choice(("female", "male")),
@@ -265,7 +265,7 @@ def new_people(count: int, first: int) -> Iterator[dict[str, Any]]:
         born = date(1940, 1, 1) + timedelta(days=day)
         yield {
             "nik": f"187104{born.day + 40:02d}{born:%m%y}{serial + 1:04d}",
-            "full_name": f"{_FIRST[number % len(_FIRST)]} {_LAST[number % len(_LAST)]}",
+            "full_name": f"{FIRST_NAMES[number % len(FIRST_NAMES)]} {_LAST[number % len(_LAST)]}",
             "birth_place": "Panjang",
             "birth_date": born.isoformat(),
             "sex": "female",

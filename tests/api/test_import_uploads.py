@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -11,10 +10,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-import uvicorn
 
 from helpers import BANDAR_LAMPUNG, PANJANG, SRENGSEM, code_of
-from import_flow import URL, counts, seen, work
+from import_flow import URL, counts, seen, serving, work
 from tksk_api.database.session import session_factory
 from tksk_api.domain.attachments import sweep
 from tksk_api.domain.imports.upkeep import settle
@@ -293,22 +291,8 @@ async def test_a_new_master_key_takes_over_what_waits_in_the_vault(as_, app, own
 
 @pytest.fixture
 def served(settings) -> Iterator[str]:
-    """The address of a server in a thread of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), port=port, log_level="critical", timeout_graceful_shutdown=3)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive(), "it would go on taking the jobs of every test after this one"
+    with serving(create_app(settings)) as address:
+        yield address
 
 
 @pytest.mark.parametrize("chunked", [False, True])

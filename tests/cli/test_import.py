@@ -22,11 +22,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import uvicorn
 
 from cli import test_cli
 from helpers import AMPENAN_VILLAGE, BANDAR_LAMPUNG, PANJANG, SRENGSEM, add_client, nik
-from import_flow import table
+from import_flow import serving, table
 from tksk_api.cli import import_, remote
 from tksk_api.domain.clients.service import digest_of
 from tksk_api.domain.references.lists import codes
@@ -39,23 +38,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide-import.md"
 
 @pytest.fixture(scope="module")
 def served(settings) -> Iterator[str]:
-    """The address of a server with its worker, in a thread of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = create_app(settings.model_copy(update={"job_seconds": 0.1}))
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=port, log_level="critical", proxy_headers=False, timeout_graceful_shutdown=3)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive(), "it would go on taking the jobs of every test after this one"
+    with serving(create_app(settings.model_copy(update={"job_seconds": 0.1}))) as address:
+        yield address
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from random import Random
 from typing import Any
 
 from tksk_api.cli.walk import StepFailedError, Walk, today
 from tksk_api.domain.imports.workflow import WORKING
+from tksk_api.domain.sktm_letters.content import indonesian_date
 from tksk_api.domain.synthetic import Person, people_of
 
 OFFICER, OUTSIDER = "tksk.panjang", "tksk.ampenan"
@@ -36,20 +38,6 @@ _HEADINGS = [
 _NIK, _NAME, _BORN, _SEX, _VILLAGE = 2, 3, 5, 6, 10
 _FIRST_ROW = 3  # below the title and the headings
 _FAR_AWAY = "52.71.01.1004"  # Ampenan
-_MONTHS = [
-    "Januari",
-    "Februari",
-    "Maret",
-    "April",
-    "Mei",
-    "Juni",
-    "Juli",
-    "Agustus",
-    "September",
-    "Oktober",
-    "November",
-    "Desember",
-]
 _RELATIONS = {"head_of_family": "KEPALA KELUARGA", "wife": "ISTRI", "child": "ANAK"}
 _MARK, _ROW, _CODE = "!", "! Row", "! Code"  # what an error file adds
 _COPY = "the row above once more"
@@ -123,7 +111,7 @@ def _changed(cells: Cells, place: int, value: str) -> Cells:
 
 def _long_date(cells: Cells) -> Cells:
     day, month, year = cells[_BORN].split("/")
-    return _changed(cells, _BORN, f"{int(day)} {_MONTHS[int(month) - 1]} {year}")
+    return _changed(cells, _BORN, indonesian_date(date(int(year), int(month), int(day))))
 
 
 def _spaced(cells: Cells) -> Cells:

@@ -23,6 +23,7 @@ from tksk_api.domain.exports.numbers import NUMBERS
 from tksk_api.domain.exports.reads import EXPORTS, TABLE
 from tksk_api.domain.exports.schemas import ExportCreate
 from tksk_api.domain.history.access import record_access
+from tksk_api.domain.jobs.in_name import asked_by
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.limits.service import take_strictly
 from tksk_api.domain.records import holds, keyring_of, load, office_of
@@ -206,15 +207,7 @@ async def _recorded(session: AsyncSession, row: Export) -> None:
 
 async def _employ(session: AsyncSession, row: Export) -> UUID:
     """A job that reads in the name of the caller's session, as long as it lasts, and no more than their token."""
-    admission = session.info["admission"]
-    scopes = admission.token_scopes
-    parameters = {
-        "export": str(row.id),
-        "session": str(principal_of(session).session_id),
-        "request": str(admission.request_id),
-        "scopes": None if scopes is None else sorted(scopes),
-    }
-    stored = await enqueue(session, KIND, row.region_code or "", parameters)
+    stored = await enqueue(session, KIND, row.region_code or "", {"export": str(row.id), **asked_by(session)})
     return UUID(str(stored.id))
 
 

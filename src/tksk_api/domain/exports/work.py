@@ -41,6 +41,7 @@ from tksk_api.domain.exports.service import (
     unpacked,
 )
 from tksk_api.domain.history.access import record_access
+from tksk_api.domain.jobs.in_name import admission_of
 from tksk_api.domain.jobs.models import Job
 from tksk_api.domain.jobs.worker import RESTS, Progress
 from tksk_api.domain.limits.service import over_quota, take_many, uses_left
@@ -48,7 +49,7 @@ from tksk_api.domain.records import keyring_of
 from tksk_api.domain.refusals import database_error
 from tksk_api.domain.threads import in_threads
 from tksk_api.errors import DomainError
-from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
+from tksk_api.security.permissions import Permission
 from tksk_api.telemetry import log
 
 PAGE = 1000
@@ -106,17 +107,8 @@ class _Work:
 
     def admission(self, permission: Permission, step_up_seconds: int | None = None) -> Admission:
         """What the list asks of somebody who reads it themselves."""
-        parameters = self.job.parameters
-        return Admission(
-            session_id=UUID(parameters["session"]),
-            roles=roles_with(permission),
-            permission=permission,
-            request_id=UUID(parameters["request"]),
-            operation=OPERATION,
-            otp_roles=OTP_ROLES if self.house.otp_required else frozenset(),
-            step_up_seconds=step_up_seconds,
-            token_scopes=None if parameters["scopes"] is None else frozenset(parameters["scopes"]),
-        )
+        otp_required = self.house.otp_required
+        return admission_of(self.job, permission, OPERATION, otp_required=otp_required, step_up_seconds=step_up_seconds)
 
 
 async def step(session: AsyncSession, job: Job, house: House) -> Progress:

@@ -26,6 +26,7 @@ from tksk_api.domain.imports.reads import IMPORT_MAPPINGS, IMPORTS, ROWS, TABLE
 from tksk_api.domain.imports.schemas import ImportAgain, ImportOptions, ImportUpload, MappingWrite
 from tksk_api.domain.imports.telling import shown_name, untouched
 from tksk_api.domain.imports.workflow import WORKFLOW
+from tksk_api.domain.jobs.in_name import asked_by
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.records import holds, keyring_of, load, office_of, save
 from tksk_api.domain.users.sessions import require_fresh_proof
@@ -344,15 +345,7 @@ async def _begin(session: AsyncSession, row: Import) -> None:
 
 async def _employ(session: AsyncSession, row: Import) -> None:
     """A job that works in the name of the caller's session, as long as it lasts, and with no more than their token."""
-    admission = session.info["admission"]
-    scopes = admission.token_scopes
-    parameters = {
-        "import": str(row.id),
-        "session": str(principal_of(session).session_id),
-        "request": str(admission.request_id),
-        "scopes": None if scopes is None else sorted(scopes),
-    }
-    stored = await enqueue(session, KIND, row.region_code or "", parameters)
+    stored = await enqueue(session, KIND, row.region_code or "", {"import": str(row.id), **asked_by(session)})
     row.job_id = UUID(str(stored.id))
 
 

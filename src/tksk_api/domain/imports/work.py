@@ -34,13 +34,13 @@ from tksk_api.domain.imports.reading.reader import Head, Options, Refused, read,
 from tksk_api.domain.imports.reads import TABLE
 from tksk_api.domain.imports.service import ROW_KEY, file_key_of, row_digest, sealed_file, sealed_part
 from tksk_api.domain.imports.telling import DELIMITERS, counted, shown_file, told, under_its_heading, untouched
+from tksk_api.domain.jobs.in_name import admission_of
 from tksk_api.domain.jobs.models import Job
 from tksk_api.domain.jobs.worker import RESTS, Progress
 from tksk_api.domain.limits.service import take_many, uses_left
 from tksk_api.domain.records import keyring_of
 from tksk_api.domain.refusals import database_error
 from tksk_api.errors import PROBLEMS, DomainError
-from tksk_api.security.permissions import OTP_ROLES, roles_with
 from tksk_api.telemetry import log
 
 TOO_SLOW = "page_too_slow"
@@ -151,7 +151,9 @@ async def step(session: AsyncSession, job: Job, house: House) -> Progress:
     row = found.scalars().one()
     session.expunge_all()
     kind = KINDS[row.kind]
-    work = _Work(session, house, row, kind, _admission(job, kind, house.otp_required))
+    # What the kind asks of somebody who writes one by one.
+    admission = admission_of(job, kind.permission, "import", otp_required=house.otp_required)
+    work = _Work(session, house, row, kind, admission)
     waits = int(job.checkpoint.get("waits", 0))
     try:
         async with session.begin_nested():
@@ -191,20 +193,6 @@ async def _open(work: _Work) -> tuple[int, int | None]:
     """So that its owner sees that it was begun: a large file takes a while to read."""
     await work.note(status="validating", started_at=func.clock_timestamp())
     return 0, None
-
-
-def _admission(job: Job, kind: Kind, otp_required: bool) -> Admission:
-    """What the kind asks of somebody who writes one by one."""
-    scopes = job.parameters["scopes"]
-    return Admission(
-        session_id=UUID(job.parameters["session"]),
-        roles=roles_with(kind.permission),
-        permission=kind.permission,
-        request_id=UUID(job.parameters["request"]),
-        operation="import",
-        otp_roles=OTP_ROLES if otp_required else frozenset(),
-        token_scopes=None if scopes is None else frozenset(scopes),
-    )
 
 
 async def _failed(work: _Work, job: Job, code: str, facts: Mapping[str, Any]) -> Progress:

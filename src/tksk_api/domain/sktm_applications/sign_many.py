@@ -17,18 +17,19 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tksk_api.database.admission import Admission, Principal
+from tksk_api.database.admission import Principal
 from tksk_api.database.reads import Stored
 from tksk_api.database.session import acting_for, principal_of
 from tksk_api.database.tables import table_of
 from tksk_api.domain.history.access import leave_refusal, outcome_of
+from tksk_api.domain.jobs.in_name import admission_of, asked_by
 from tksk_api.domain.jobs.models import Job
 from tksk_api.domain.jobs.service import enqueue
 from tksk_api.domain.jobs.worker import MAX_ATTEMPTS, Progress
 from tksk_api.domain.sktm_applications.schemas import SignedMany, SignedRead, SignMany
 from tksk_api.domain.sktm_letters.models import SktmLetter
 from tksk_api.errors import DomainError, invalid
-from tksk_api.security.permissions import OTP_ROLES, Permission, roles_with
+from tksk_api.security.permissions import Permission
 from tksk_api.telemetry import log
 
 KIND = "sign_sktm_applications"
@@ -42,9 +43,8 @@ async def start(session: AsyncSession, body: SignMany) -> Stored:
     rows = [[str(item.id), item.version] for item in body.items]
     if len({key for key, _ in rows}) != len(rows):
         raise invalid("/items", "duplicate_entry")
-    principal, admission = principal_of(session), session.info["admission"]
-    asked = {"session": str(principal.session_id), "request": str(admission.request_id)}
-    return await enqueue(session, KIND, principal.region_code or "", {**asked, "rows": rows})
+    region = principal_of(session).region_code or ""
+    return await enqueue(session, KIND, region, {**asked_by(session), "rows": rows})
 
 
 async def step(session: AsyncSession, job: Job, *, sign: Sign, otp_required: bool) -> Progress:
@@ -55,7 +55,8 @@ async def step(session: AsyncSession, job: Job, *, sign: Sign, otp_required: boo
     rows, done, attempts = job.parameters["rows"], job.done, job.attempts
     refused: dict[str, str] = dict(job.checkpoint.get("refused", {}))
     key, version = UUID(rows[done][0]), rows[done][1]
-    admission = _admission(job, otp_required)
+    # As of a signer who comes by themselves; only their proof may be as old as the job.
+    admission = admission_of(job, Permission.SKTM_SIGN, KIND, otp_required=otp_required, step_up_seconds=PROOF_SECONDS)
     signer: Principal | None = None
     try:
         async with acting_for(session, admission):
@@ -76,19 +77,6 @@ async def step(session: AsyncSession, job: Job, *, sign: Sign, otp_required: boo
     done += 1
     result = await _result(session, rows, refused) if done == len(rows) else None
     return Progress({"refused": refused}, done, len(rows), result)
-
-
-def _admission(job: Job, otp_required: bool) -> Admission:
-    """What the operation asks of a signer who comes by themselves; only their proof may be as old as the job."""
-    return Admission(
-        session_id=UUID(job.parameters["session"]),
-        roles=roles_with(Permission.SKTM_SIGN),
-        permission=Permission.SKTM_SIGN,
-        request_id=UUID(job.parameters["request"]),
-        operation=KIND,
-        otp_roles=OTP_ROLES if otp_required else frozenset(),
-        step_up_seconds=PROOF_SECONDS,
-    )
 
 
 async def _result(session: AsyncSession, tried: list[list[Any]], refused: Mapping[str, str]) -> dict[str, Any]:

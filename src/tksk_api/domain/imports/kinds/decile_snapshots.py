@@ -15,7 +15,7 @@ from tksk_api.domain.decile_snapshots.schemas import Batch, DecileSnapshotCreate
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind
 from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming
-from tksk_api.domain.imports.kinds.recognising import family_of_card
+from tksk_api.domain.imports.kinds.recognising import FAMILY_CARD, family_of_card
 from tksk_api.errors import invalid
 from tksk_api.security.permissions import Permission
 
@@ -25,18 +25,7 @@ _UNDETERMINED: Choices = {"undetermined": ("belum ditentukan", "belum", "tidak a
 _TENTHS: Choices = {str(number): (f"desil {number}", f"{number}.0") for number in range(1, 11)}
 
 _COLUMNS = (
-    Column(
-        "family_card_number",
-        cells.family_card,
-        "Nomor KK",
-        aliases=("No KK", "NO_KK", "NOMOR_KK", "Nomor Kartu Keluarga", "KK"),
-        example="1871041010100001",
-        words=(
-            "16 angka, sel berformat Teks; boleh kosong bila ID Keluarga diisi",
-            "16 digits in a cell formatted as text; may be empty where the family's id is given",
-        ),
-        is_identity=True,
-    ),
+    FAMILY_CARD,
     Column("family_id", cells.uuid, "ID Keluarga", aliases=("ID",), words=("UUID keluarga", "UUID of the family")),
     Column(
         "decile",

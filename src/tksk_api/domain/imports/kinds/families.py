@@ -19,7 +19,7 @@ from tksk_api.domain.families.schemas import FamilyCreate, FamilyLeaving, Family
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.contract import Column, Fate, Fault, Kind, OnMatch, Parsed
 from tksk_api.domain.imports.kinds.one_by_one import Match, Values, applying, naming, undoing
-from tksk_api.domain.imports.kinds.recognising import family_of_card, people_of
+from tksk_api.domain.imports.kinds.recognising import FAMILY_CARD, family_of_card, people_of
 from tksk_api.errors import DomainError, invalid
 from tksk_api.security.permissions import Permission
 from tksk_api.types import Line
@@ -28,18 +28,7 @@ _MEMBERS = table_of(FamilyMember)
 _VILLAGE_LENGTH = len("18.71.04.1002")
 
 _COLUMNS = (
-    Column(
-        "family_card_number",
-        cells.family_card,
-        "Nomor KK",
-        aliases=("No KK", "NO_KK", "NOMOR_KK", "Nomor Kartu Keluarga", "KK"),
-        example="1871041010100001",
-        words=(
-            "16 angka, sel berformat Teks; boleh kosong bila ID Keluarga diisi",
-            "16 digits in a cell formatted as text; may be empty where the family's id is given",
-        ),
-        is_identity=True,
-    ),
+    FAMILY_CARD,
     Column(
         "family_id",
         cells.uuid,

@@ -14,7 +14,7 @@ from tksk_api.domain.families.cards import card_index
 from tksk_api.domain.families.models import Family, FamilyCard
 from tksk_api.domain.imports import cells
 from tksk_api.domain.imports.cells import Reader, Reading
-from tksk_api.domain.imports.contract import Cell, CellError
+from tksk_api.domain.imports.contract import Cell, CellError, Column
 from tksk_api.domain.records import keyring_of
 from tksk_api.errors import invalid
 
@@ -24,6 +24,18 @@ _INSIDE = text(
     "CROSS JOIN LATERAL app.find_person(a.nik_index) AS f WHERE f.inside ORDER BY a.place"
 )
 _FOUND = text("SELECT place, inside FROM app.find_people(CAST(:asked AS bytea[]))")
+FAMILY_CARD = Column(
+    "family_card_number",
+    cells.family_card,
+    "Nomor KK",
+    aliases=("No KK", "NO_KK", "NOMOR_KK", "Nomor Kartu Keluarga", "KK"),
+    example="1871041010100001",
+    words=(
+        "16 angka, sel berformat Teks; boleh kosong bila ID Keluarga diisi",
+        "16 digits in a cell formatted as text; may be empty where the family's id is given",
+    ),
+    is_identity=True,
+)
 _DEGREES = re.compile(r"-?[0-9]{1,3}(?:[.,][0-9]+)?")
 
 
